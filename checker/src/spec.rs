@@ -1,0 +1,50 @@
+//! The sequential specification: what one operation may do to one state, and nothing about concurrency.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A sequential object. Two methods are required; the rest make checking faster or output nicer.
+pub trait Spec {
+    /// What a process asks for.
+    type Op: Clone + Debug + Serialize + DeserializeOwned + 'static;
+    /// What it is told.
+    type Ret: Clone + Debug + PartialEq + Serialize + DeserializeOwned + 'static;
+    /// The object's state (of one partition).
+    type State: Clone + Eq + Hash + Debug;
+
+    /// The state before any operation.
+    fn init(&self) -> Self::State;
+
+    /// The next state if `op` may return `ret` here; `None` if it may not. `ret` is `None` when the outcome was
+    /// never learned: then any return is acceptable.
+    fn step(&self, state: &Self::State, op: &Self::Op, ret: Option<&Self::Ret>) -> Option<Self::State>;
+
+    /// The partition (usually: the key) that `op` touches. Operations of different partitions must never
+    /// interact; each partition is judged by itself, from its own [`Spec::init`] (Herlihy and Wing's locality).
+    fn partition<'a>(&self, _op: &'a Self::Op) -> Option<Cow<'a, str>> {
+        None
+    }
+
+    /// Whether `op`, having returned `ret`, changes no state, whatever the state. Lets the search place it
+    /// as soon as it fits. `false` is always sound.
+    fn is_read_only(&self, _op: &Self::Op, _ret: Option<&Self::Ret>) -> bool {
+        false
+    }
+
+    /// The operation in words, e.g. `append k3 17` or `read k3 -> [4, 17]`.
+    fn describe(&self, op: &Self::Op, ret: Option<&Self::Ret>) -> String {
+        match ret {
+            Some(ret) => format!("{op:?} -> {ret:?}"),
+            None => format!("{op:?}"),
+        }
+    }
+
+    /// A state in words.
+    fn describe_state(&self, state: &Self::State) -> String {
+        format!("{state:?}")
+    }
+}

@@ -1,0 +1,13 @@
+//! The system under test: a replicated key-value store as pure, deterministic state machines.
+//!
+//! `no_std`: no clock, hash map, thread, file or socket can even be named here. A node sees time and randomness
+//! only as inputs, so determinism is enforced by the compiler and not by care. It must be correct, and it must be
+//! breakable on purpose: every [`bugs::Bug`] is one switch at the line that it breaks.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod node;

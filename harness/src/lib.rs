@@ -1,0 +1,1 @@
+//! Chaos testing and linearizability checking of distributed systems, in a deterministic simulation.

@@ -1,0 +1,1 @@
+//! Which operations the clients issue, and which specification judges them.
