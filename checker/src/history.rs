@@ -113,7 +113,9 @@ pub enum Malformed {
         process: ProcessId,
     },
     /// Two invocations of one process without a completion between them.
-    #[error("event {place}: process {process} invokes an operation while its operation of event {open} is outstanding; a process does one thing at a time, and goes on under a new id after an indeterminate one")]
+    #[error(
+        "event {place}: process {process} invokes an operation while its operation of event {open} is outstanding; a process does one thing at a time, and goes on under a new id after an indeterminate one"
+    )]
     TwoInvocations {
         /// [`Event::place`].
         place: u64,

@@ -30,7 +30,11 @@ impl NodeId {
 impl fmt::Display for NodeId {
     /// `n3` for servers, `c7` for clients.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_client() { write!(f, "c{}", self.0 - Self::FIRST_CLIENT) } else { write!(f, "n{}", self.0) }
+        if self.is_client() {
+            write!(f, "c{}", self.0 - Self::FIRST_CLIENT)
+        } else {
+            write!(f, "n{}", self.0)
+        }
     }
 }
 

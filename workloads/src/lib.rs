@@ -1,1 +1,15 @@
 //! Which operations the clients issue, and which specification judges them.
+//!
+//! A [`Workload`] writes a *script*: what every client will do, decided before the run from a key, so that a run can
+//! be stored, replayed and shrunk. What depends on the run (the value a cas expects) is a placeholder in the script,
+//! filled in when the step is issued. Knows nothing of nodes, faults or simulated networks.
+
+pub mod client;
+pub mod decide;
+pub mod key_value;
+pub mod workload;
+
+pub use client::{Client, OpError};
+pub use decide::Decide;
+pub use key_value::{Flavour, KeyValue, append, kv, register};
+pub use workload::{ClientScript, Encoded, Issuer, Scripted, Shape, Workload};

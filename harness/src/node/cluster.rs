@@ -1,0 +1,201 @@
+//! The built-in cluster as a [`System`]: its nodes live in a simulated world, its datagrams on turmoil's UDP.
+//!
+//! A host's task does nothing but carry: datagrams from the wire into the world, and what the world has due onto the
+//! wire. It is woken by a datagram or, once per simulated millisecond at most, by the world's agenda.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use squall_checker::kv::{KvOp, KvRet, KvSpec};
+use squall_checker::{ProcessId, Value, Violation};
+use squall_cluster::app::{Operation, Reply};
+use squall_cluster::bugs::Bugs;
+use squall_cluster::client::{ClientAnswer, ClientConfig, client_identity};
+use squall_cluster::node::{Micros, NodeId};
+use squall_workloads::{Client, OpError};
+use tokio::sync::Notify;
+use turmoil::net::UdpSocket;
+
+use crate::sim::{CLIENTS, Server, World};
+use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
+
+use super::ServeResult;
+
+const PORT: u16 = 7_000;
+
+/// A cluster of the built-in nodes, hosted by turmoil.
+#[derive(Debug)]
+pub(crate) struct Cluster<N: Server> {
+    world: Rc<RefCell<World<N>>>,
+    names: Vec<NodeName>,
+    wakers: Vec<Rc<Notify>>,
+    clients: ClientSettings,
+    carrying_clients: Cell<bool>,
+}
+
+/// What all clients have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientSettings {
+    pub(crate) count: u32,
+    pub(crate) give_up: Micros,
+    pub(crate) bugs: Bugs,
+    /// Whether values are single numbers (registers) and not lists.
+    pub(crate) scalars: bool,
+}
+
+impl ClientSettings {
+    /// The configuration of a client under its `connection`-th identity.
+    pub(crate) fn config(&self, client: u32, connection: u32, servers: usize) -> ClientConfig {
+        let servers: Vec<NodeId> = (1..=u32::try_from(servers).expect("few servers")).map(NodeId).collect();
+        ClientConfig {
+            id: NodeId(NodeId::FIRST_CLIENT + client),
+            client: client_identity(self.bugs, client, connection),
+            home: servers[client as usize % servers.len()],
+            servers,
+            give_up: self.give_up,
+            bugs: self.bugs,
+            ..ClientConfig::default()
+        }
+    }
+}
+
+impl<N: Server> Cluster<N> {
+    /// A cluster in this world.
+    pub(crate) fn new(world: World<N>, clients: ClientSettings) -> Self {
+        let servers = u32::try_from(world.servers()).expect("few servers");
+        Self {
+            names: NodeName::numbered(servers),
+            wakers: (0..=servers).map(|_| Rc::default()).collect(),
+            world: Rc::new(RefCell::new(world)),
+            clients,
+            carrying_clients: Cell::new(false),
+        }
+    }
+
+    /// Carries datagrams between the wire and the world for one host, for ever.
+    async fn carry(self: Rc<Self>, host: usize) -> ServeResult {
+        let socket = UdpSocket::bind(("0.0.0.0", PORT)).await?;
+        let names = self.names.iter().map(NodeName::as_str).chain([CLIENTS]);
+        let addresses: Vec<SocketAddr> = names.map(|name| (turmoil::lookup(name), PORT).into()).collect();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            tokio::select! {
+                biased;
+                received = socket.recv_from(&mut buffer) => {
+                    let (length, _) = received?;
+                    self.world.borrow_mut().receive(&buffer[..length]);
+                }
+                () = self.wakers[host].notified() => {}
+            }
+            while let Ok((length, _)) = socket.try_recv_from(&mut buffer) {
+                self.world.borrow_mut().receive(&buffer[..length]);
+            }
+            let datagrams = self.world.borrow_mut().advance(host);
+            for (to, bytes) in datagrams {
+                socket.try_send_to(&bytes, addresses[to])?;
+            }
+        }
+    }
+}
+
+impl<N: Server> System for Cluster<N> {
+    type Client = ClusterClient<N>;
+
+    fn nodes(&self) -> Vec<NodeName> {
+        self.names.clone()
+    }
+
+    async fn serve(self: Rc<Self>, context: NodeContext) -> ServeResult {
+        self.world.borrow_mut().start(context.index);
+        self.wakers[context.index].notify_one();
+        self.carry(context.index).await
+    }
+
+    async fn connect(self: Rc<Self>, _node: NodeName, process: ProcessId) -> Result<ClusterClient<N>, OpError> {
+        let host = self.names.len();
+        if !self.carrying_clients.replace(true) {
+            tokio::task::spawn_local(Rc::clone(&self).carry(host));
+        }
+        let count = u64::from(self.clients.count);
+        let client = u32::try_from(process.0 % count).expect("below the number of clients");
+        let connection = u32::try_from(process.0 / count).expect("few connections");
+        let config = self.clients.config(client, connection, self.names.len());
+        self.world.borrow_mut().connect(client as usize, config);
+        Ok(ClusterClient { cluster: self, client: client as usize })
+    }
+
+    fn role(&self, node: &NodeName) -> Option<Cow<'static, str>> {
+        let index = self.names.iter().position(|name| name == node)?;
+        let leader = self.world.borrow().leader() == Some(index);
+        Some(if leader { "leader" } else { "follower" }.into())
+    }
+
+    fn probe(&self) -> Result<(), Violation> {
+        match self.world.borrow().breaches().first() {
+            None => Ok(()),
+            Some((time, breach)) => Err(monitor_violation(*time, breach)),
+        }
+    }
+
+    fn settled(&self) -> Result<(), Violation> {
+        self.world.borrow().settled()
+    }
+
+    fn begin_step(&self, now: Micros) {
+        let mut world = self.world.borrow_mut();
+        world.set_now(now);
+        for (host, waker) in self.wakers.iter().enumerate() {
+            if world.is_due(host) {
+                waker.notify_one();
+            }
+        }
+    }
+
+    fn world(&self) -> Option<Rc<RefCell<dyn SimulatedWorld>>> {
+        Some(Rc::clone(&self.world) as Rc<RefCell<dyn SimulatedWorld>>)
+    }
+}
+
+/// A breach of a monitor as a violation.
+fn monitor_violation(time: Micros, breach: &Breach) -> Violation {
+    Violation {
+        check: "monitor".into(),
+        kind: breach.invariant.into(),
+        key: None,
+        message: format!("at {}.{:03} s: {}", time.0 / 1_000_000, time.0 / 1_000 % 1_000, breach.message),
+        operations: Vec::new(),
+        edges: Vec::new(),
+        steps: Vec::new(),
+    }
+}
+
+/// One client's connection to the cluster.
+#[derive(Debug)]
+pub(crate) struct ClusterClient<N: Server> {
+    cluster: Rc<Cluster<N>>,
+    client: usize,
+}
+
+impl<N: Server> Client<KvSpec> for ClusterClient<N> {
+    async fn invoke(&mut self, op: KvOp) -> Result<KvRet, OpError> {
+        let scalars = self.cluster.clients.scalars;
+        let answer = self.cluster.world.borrow_mut().invoke(self.client, operation(&op));
+        // The operation's first datagram leaves in this very step.
+        self.cluster.wakers[self.cluster.names.len()].notify_one();
+        match answer.await {
+            Ok(ClientAnswer::Reply(reply)) => Ok(ret(reply, scalars)),
+            Ok(ClientAnswer::Failed) => Err(OpError::Definite("timed out".into())),
+            Ok(ClientAnswer::Indeterminate) => Err(OpError::Indeterminate("timed out".into())),
+            Err(_) => Err(OpError::Indeterminate("client crashed".into())),
+        }
+    }
+}
+
+/// An operation of the workload as the cluster knows it.
+fn operation(op: &KvOp) -> Operation {
+    match op {
+        KvOp::Get { key } => Operation::Get { key: Rc::clone(&key_of(key)) },
+    }
+}

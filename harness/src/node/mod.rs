@@ -1,0 +1,12 @@
+//! Hosts for the cluster's nodes: how the simulated world meets a simulator.
+//!
+//! Under turmoil every server has a host of its own and all clients share one; datagrams travel over turmoil's UDP.
+
+mod built_in;
+mod cluster;
+
+pub use built_in::{BuiltIn, Mode, paxos, single};
+pub(crate) use cluster::{ClientSettings, Cluster};
+
+/// What a node's software returns: turmoil's result.
+pub type ServeResult = turmoil::Result;

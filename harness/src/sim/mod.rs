@@ -1,0 +1,16 @@
+//! The simulated world: network decisions, disks, clocks, and the places of nodes.
+//!
+//! Shared by every host of the cluster's nodes. Time is an argument; randomness is keyed; nothing here prints, writes
+//! files or knows of histories and verdicts.
+
+mod agenda;
+mod clock;
+mod disk;
+mod frame;
+mod network;
+mod slot;
+pub(crate) mod world;
+
+pub(crate) use network::Latency;
+pub(crate) use world::{Server, Terrain, World};
+pub use world::{MessageCounts, NodeEvent, TraceEntry};

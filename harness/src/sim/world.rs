@@ -1,0 +1,501 @@
+//! The simulated world of the built-in cluster: servers, clients, the network between them, their disks and clocks.
+//!
+//! Shared by every simulator: it is told what arrives and what time it is, and says what is due; *when* it is asked is
+//! the simulator's business. Every random decision is keyed, every event goes into the digest.
+
+use std::collections::BTreeMap;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+use squall_cluster::app::Operation;
+use squall_cluster::client::{ClientAnswer, ClientConfig, ClientNode};
+use squall_cluster::event::Event;
+use squall_cluster::invariants::{Breach, Monitor, ServerView};
+use squall_cluster::message::Message;
+use squall_cluster::node::{Input, Micros, Node, NodeId, Output};
+use squall_workloads::Decide;
+use std::hash::Hasher;
+use tokio::sync::oneshot;
+
+use crate::nemesis::{DiskLoss, Endpoint, FaultId};
+
+use super::agenda::{Agenda, Item};
+use super::disk::Disk;
+use super::frame;
+use super::network::{Latency, Network};
+use super::slot::{Slot, Surroundings};
+
+/// Breaches kept; the first one tells the story.
+const BREACHES_MAX: usize = 16;
+/// Messages and events kept in a full recording.
+const TRACE_ENTRIES_MAX: usize = 400_000;
+/// Bytes of a simulated disk.
+const DISK_BYTES: usize = 64 << 20;
+
+/// What a server of the built-in cluster is to the world.
+pub(crate) trait Server: Node<Message = Message, Event = Event> + ServerView {}
+impl<N: Node<Message = Message, Event = Event> + ServerView> Server for N {}
+
+/// What distinguishes one world from another.
+#[derive(Clone, Debug)]
+pub(crate) struct Terrain {
+    pub(crate) latency: Latency,
+    pub(crate) sync_ms: (u64, u64),
+    pub(crate) decide: Decide,
+    /// Whether to keep every message and event.
+    pub(crate) trace: bool,
+}
+
+/// Something that happened to a node, for history and report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeEvent {
+    /// Simulated time.
+    pub time: Micros,
+    /// The server, from 0.
+    pub server: usize,
+    /// `boot`, `crash`, `pause`, `resume`, `disk-failed`, or the kind of a protocol event.
+    pub kind: &'static str,
+    /// Ballot, incarnation and the like, in words.
+    pub detail: String,
+}
+
+/// What became of the messages of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct MessageCounts {
+    /// Sent.
+    pub sent: u64,
+    /// Never arrived: lost, cut, or damaged.
+    pub dropped: u64,
+    /// Delayed by a fault.
+    pub delayed: u64,
+    /// Arrived more than once.
+    pub duplicated: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+}
+
+/// A line of a full recording.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct TraceEntry {
+    /// Simulated microseconds.
+    pub time: u64,
+    /// `send`, `receive`, `drop`, `event`.
+    pub what: &'static str,
+    /// The node concerned.
+    pub node: String,
+    /// What was sent or happened.
+    pub detail: String,
+}
+
+pub(crate) struct World<N: Server> {
+    pub(super) now: Micros,
+    pub(super) terrain: Terrain,
+    pub(super) network: Network,
+    agenda: Agenda,
+    pub(super) servers: Vec<Slot<N>>,
+    clients: Vec<Slot<ClientNode>>,
+    pub(super) waiting: Vec<Option<oneshot::Sender<ClientAnswer>>>,
+    pub(super) monitor: Monitor,
+    breaches: Vec<(Micros, Breach)>,
+    events: Vec<NodeEvent>,
+    messages: BTreeMap<&'static str, MessageCounts>,
+    pub(super) bites: Vec<FaultId>,
+    pub(super) effective: BTreeMap<FaultId, u64>,
+    digest: SipHasher13,
+    trace: Vec<TraceEntry>,
+}
+
+impl<N: Server> std::fmt::Debug for World<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("now", &self.now).field("servers", &self.servers.len()).finish_non_exhaustive()
+    }
+}
+
+macro_rules! around {
+    ($world:expr) => {
+        Surroundings {
+            now: $world.now,
+            decide: &$world.terrain.decide,
+            agenda: &mut $world.agenda,
+            sync_ms: $world.terrain.sync_ms,
+            bites: &mut $world.bites,
+        }
+    };
+}
+
+impl<N: Server> World<N> {
+    /// A world of servers that have not been started. `identity` is what each disk holds before the first start.
+    pub(crate) fn new(
+        terrain: Terrain,
+        servers: Vec<(NodeId, N::Config, Vec<N::Record>)>,
+        clients: Vec<ClientConfig>,
+    ) -> Self {
+        let network = Network::new(servers.len(), clients.len(), terrain.latency);
+        let monitor = Monitor::new(servers.len());
+        let place = |(index, (id, config, identity)): (usize, (NodeId, N::Config, Vec<N::Record>))| {
+            let mut slot = Slot::new(id, Endpoint::Server(index), config, Disk::new(DISK_BYTES));
+            slot.provision(&identity);
+            slot
+        };
+        let servers: Vec<_> = servers.into_iter().enumerate().map(place).collect();
+        let waiting = clients.iter().map(|_| None).collect();
+        let clients: Vec<_> = clients
+            .into_iter()
+            .enumerate()
+            .map(|(index, config)| Slot::new(config.id, Endpoint::Client(index), config, Disk::new(0)))
+            .collect();
+        Self {
+            now: Micros(0),
+            agenda: Agenda::new(servers.len() + 1),
+            network,
+            servers,
+            clients,
+            waiting,
+            monitor,
+            breaches: Vec::new(),
+            events: Vec::new(),
+            messages: BTreeMap::new(),
+            bites: Vec::new(),
+            effective: BTreeMap::new(),
+            digest: SipHasher13::new_with_keys(terrain.decide.key, 0),
+            trace: Vec::new(),
+            terrain,
+        }
+    }
+
+    /// Moves simulated time; it never goes backwards.
+    pub(crate) fn set_now(&mut self, now: Micros) {
+        assert!(now >= self.now, "simulated time never goes backwards");
+        self.now = now;
+        for bite in self.bites.drain(..) {
+            *self.effective.entry(bite).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn now(&self) -> Micros {
+        self.now
+    }
+
+    /// The host on which all clients live.
+    pub(crate) fn client_host(&self) -> usize {
+        self.servers.len()
+    }
+
+    fn host_of(&self, place: Endpoint) -> usize {
+        match place {
+            Endpoint::Server(index) => index,
+            Endpoint::Client(_) => self.client_host(),
+        }
+    }
+
+    /// Whether something of `host` is due.
+    pub(crate) fn is_due(&self, host: usize) -> bool {
+        self.agenda.is_due(host, self.now)
+    }
+
+    /// Does everything of `host` that is due; returns the datagrams to hand to the wire, with the host each goes to.
+    pub(crate) fn advance(&mut self, host: usize) -> Vec<(usize, Vec<u8>)> {
+        let mut datagrams = Vec::new();
+        self.agenda.turn_to(host);
+        while let Some(item) = self.agenda.pop(host, self.now) {
+            match item {
+                Item::Datagram { to, bytes } => datagrams.push((self.host_of(to), bytes)),
+                Item::Timer { place, number } => self.timer_due(place, number),
+                Item::Sync { place, incarnation } => self.sync_due(place, incarnation),
+                Item::Wake(place) => self.wake(place),
+                Item::Reboot(Endpoint::Server(index)) => self.start(index),
+                Item::Reboot(Endpoint::Client(_)) => unreachable!("clients have no disk that fails"),
+            }
+        }
+        datagrams
+    }
+
+    /// A datagram arrived from the wire.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        let Some(frame) = frame::decode(bytes) else {
+            self.note(4, u64::from(frame::checksum(bytes)));
+            return;
+        };
+        let (Some(from), Some(to)) = (self.endpoint(frame.from), self.endpoint(frame.to)) else { return };
+        self.note(5, u64::from(frame.to.0) << 32 | u64::from(frame::checksum(bytes)));
+        let kind = frame.message.kind();
+        if let Some(cut) = self.network.cut_by(from, to) {
+            self.bites.push(cut);
+            self.messages.entry(kind).or_default().dropped += 1;
+            self.record("drop", frame.to, || format!("{kind} from {}: cut in flight by fault {cut}", frame.from));
+            return;
+        }
+        self.record("receive", frame.to, || format!("from {}: {:?}", frame.from, frame.message));
+        let host = self.host_of(to);
+        self.agenda.turn_to(host);
+        let (from, message) = (frame.from, frame.message);
+        match to {
+            Endpoint::Server(index) => {
+                let outputs = self.servers[index].feed(Input::Message { from, message }, &mut around!(self));
+                self.server_outputs(index, outputs);
+            }
+            Endpoint::Client(index) => {
+                let outputs = self.clients[index].feed(Input::Message { from, message }, &mut around!(self));
+                self.client_outputs(index, outputs);
+            }
+        }
+    }
+
+    fn timer_due(&mut self, place: Endpoint, number: u64) {
+        match place {
+            Endpoint::Server(index) => {
+                let Some(timer) = self.servers[index].timer_due(number) else { return };
+                self.note(1, (index as u64) << 32 | number);
+                let outputs = self.servers[index].feed(Input::Timer(timer), &mut around!(self));
+                self.server_outputs(index, outputs);
+            }
+            Endpoint::Client(index) => {
+                let Some(timer) = self.clients[index].timer_due(number) else { return };
+                let outputs = self.clients[index].feed(Input::Timer(timer), &mut around!(self));
+                self.client_outputs(index, outputs);
+            }
+        }
+    }
+
+    fn sync_due(&mut self, place: Endpoint, incarnation: u64) {
+        let Endpoint::Server(index) = place else { unreachable!("clients have no disk") };
+        self.note(2, index as u64);
+        let failures = self.servers[index].disk_failures;
+        let outputs = self.servers[index].sync_due(incarnation, &mut around!(self));
+        self.after_step(index, failures);
+        self.server_outputs(index, outputs);
+    }
+
+    fn wake(&mut self, place: Endpoint) {
+        match place {
+            Endpoint::Server(index) => {
+                let outputs = self.servers[index].wake(&mut around!(self));
+                self.server_outputs(index, outputs);
+            }
+            Endpoint::Client(index) => {
+                let outputs = self.clients[index].wake(&mut around!(self));
+                self.client_outputs(index, outputs);
+            }
+        }
+    }
+
+    fn after_step(&mut self, index: usize, failures_before: u64) {
+        if self.servers[index].disk_failures > failures_before {
+            self.node_event(index, "disk-failed", "a write or sync failed: stopped".into());
+        }
+    }
+
+    fn server_outputs(&mut self, index: usize, outputs: Vec<Output<N>>) {
+        let (id, incarnation) = (self.servers[index].id, self.servers[index].incarnation);
+        for output in outputs {
+            match output {
+                Output::Send { to, message } => self.send(id, to, incarnation, &message),
+                Output::Answer(_) => unreachable!("servers are not invoked"),
+                Output::Event(event) => self.observe(index, &event),
+            }
+        }
+    }
+
+    fn client_outputs(&mut self, index: usize, outputs: Vec<Output<ClientNode>>) {
+        let (id, incarnation) = (self.clients[index].id, self.clients[index].incarnation);
+        for output in outputs {
+            match output {
+                Output::Send { to, message } => self.send(id, to, incarnation, &message),
+                Output::Answer(answer) => {
+                    if let Some(waiting) = self.waiting[index].take() {
+                        // The one who asked may be gone: a client that crashed.
+                        let _ = waiting.send(answer);
+                    }
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    fn send(&mut self, from: NodeId, to: NodeId, incarnation: u64, message: &Message) {
+        let (Some(source), Some(target)) = (self.endpoint(from), self.endpoint(to)) else { return };
+        let kind = message.kind();
+        let bytes = frame::encode(from, to, incarnation, message);
+        let fate =
+            self.network.decide(&self.terrain.decide, (source, target), kind, self.now.0 / 1_000);
+        let counts = self.messages.entry(kind).or_default();
+        counts.sent += 1;
+        counts.bytes += bytes.len() as u64;
+        counts.dropped += u64::from(fate.arrivals_ms.is_empty());
+        counts.delayed += u64::from(fate.delayed);
+        counts.duplicated += u64::from(fate.arrivals_ms.len() > 1);
+        self.bites.extend(&fate.causes);
+        self.record("send", from, || {
+            let arrivals: Vec<u64> = fate.arrivals_ms.iter().map(|arrival| arrival.after_ms).collect();
+            format!("to {to}, arriving after {arrivals:?} ms, faults {:?}: {message:?}", fate.causes)
+        });
+        for arrival in &fate.arrivals_ms {
+            let mut copy = bytes.clone();
+            if let Some(bit) = arrival.corrupt {
+                let bit = usize::try_from(bit % (copy.len() as u64 * 8)).expect("a bit of the datagram");
+                copy[bit / 8] ^= 1 << (bit % 8);
+            }
+            // The wire itself takes one millisecond.
+            let due = Micros(self.now.0 + Micros::from_millis(arrival.after_ms - 1).0);
+            self.agenda.push(due, Item::Datagram { to: target, bytes: copy });
+        }
+    }
+
+    fn observe(&mut self, index: usize, event: &Event) {
+        if let Err(breach) = self.monitor.observe(self.servers[index].id, event) {
+            if self.breaches.len() < BREACHES_MAX {
+                self.breaches.push((self.now, breach));
+            }
+        }
+        if let Some(detail) = milestone(event) {
+            self.node_event(index, event.kind(), detail);
+        }
+        let id = self.servers[index].id;
+        self.record("event", id, || format!("{event:?}"));
+    }
+
+    pub(super) fn node_event(&mut self, server: usize, kind: &'static str, detail: String) {
+        self.events.push(NodeEvent { time: self.now, server, kind, detail });
+    }
+
+    fn record(&mut self, what: &'static str, node: NodeId, detail: impl FnOnce() -> String) {
+        if self.terrain.trace && self.trace.len() < TRACE_ENTRIES_MAX {
+            let entry = TraceEntry { time: self.now.0, what, node: node.to_string(), detail: detail() };
+            self.trace.push(entry);
+        }
+    }
+
+    /// Adds an event to the digest.
+    pub(crate) fn note(&mut self, what: u8, detail: u64) {
+        self.digest.write_u8(what);
+        self.digest.write_u64(self.now.0);
+        self.digest.write_u64(detail);
+    }
+
+    fn endpoint(&self, id: NodeId) -> Option<Endpoint> {
+        if id.is_client() {
+            let index = (id.0 - NodeId::FIRST_CLIENT) as usize;
+            (index < self.clients.len()).then_some(Endpoint::Client(index))
+        } else {
+            let index = (id.0 as usize).checked_sub(1)?;
+            (index < self.servers.len()).then_some(Endpoint::Server(index))
+        }
+    }
+
+    /// Starts a server that is down; nothing if it runs.
+    pub(crate) fn start(&mut self, index: usize) {
+        if self.servers[index].node.is_some() {
+            return;
+        }
+        self.agenda.turn_to(index);
+        let outputs = self.servers[index].boot(&mut around!(self));
+        let incarnation = self.servers[index].incarnation;
+        self.note(6, (index as u64) << 32 | incarnation);
+        self.node_event(index, "boot", format!("incarnation {incarnation}"));
+        self.server_outputs(index, outputs);
+    }
+
+    /// Replaces a client by a new one under a new configuration (client id).
+    pub(crate) fn connect(&mut self, index: usize, config: ClientConfig) {
+        self.agenda.turn_to(self.servers.len());
+        let slot = &mut self.clients[index];
+        slot.crash(DiskLoss::Nothing, &self.terrain.decide);
+        slot.config = config;
+        self.waiting[index] = None;
+        let outputs = self.clients[index].boot(&mut around!(self));
+        self.client_outputs(index, outputs);
+    }
+
+    /// Hands a client an operation; the answer comes through the channel.
+    pub(crate) fn invoke(&mut self, index: usize, operation: Operation) -> oneshot::Receiver<ClientAnswer> {
+        self.agenda.turn_to(self.servers.len());
+        let (sender, receiver) = oneshot::channel();
+        self.waiting[index] = Some(sender);
+        let outputs = self.clients[index].feed(Input::Invoke(operation), &mut around!(self));
+        self.client_outputs(index, outputs);
+        receiver
+    }
+}
+
+/// What the nemesis, the run and the report ask of a world, whatever its servers are.
+impl<N: Server> World<N> {
+    pub(crate) fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
+    pub(crate) fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    pub(crate) fn is_up(&self, index: usize) -> bool {
+        self.servers[index].node.is_some()
+    }
+
+    /// The running leader of the highest ballot.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        let leads = |slot: &Slot<N>| slot.node.as_ref().filter(|node| node.is_leader()).map(ServerView::ballot);
+        let leaders = self.servers.iter().enumerate().filter_map(|(index, slot)| Some((leads(slot)?, index)));
+        leaders.max().map(|(_, index)| index)
+    }
+
+    pub(crate) fn view(&self, index: usize) -> Option<&N> {
+        self.servers[index].node.as_ref()
+    }
+
+    pub(super) fn lift_from_server(&mut self, fault: FaultId, index: usize) {
+        let slot = &mut self.servers[index];
+        slot.slow.retain(|(by, _)| *by != fault);
+        slot.slow_sync.retain(|(by, _)| *by != fault);
+        slot.disk_faults.retain(|(by, _)| *by != fault);
+        slot.set_disk_flags();
+        slot.clock.lift(fault);
+        if slot.paused.contains(&fault) {
+            slot.paused.retain(|by| *by != fault);
+            if slot.paused.is_empty() {
+                self.agenda.turn_to(index);
+                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index)));
+                self.node_event(index, "resume", String::new());
+            }
+        }
+    }
+
+    /// What the monitors have found so far.
+    pub(crate) fn breaches(&self) -> &[(Micros, Breach)] {
+        &self.breaches
+    }
+
+    /// What happened to nodes, in order.
+    pub(crate) fn events(&self) -> &[NodeEvent] {
+        &self.events
+    }
+
+    /// Messages by kind.
+    pub(crate) fn messages(&self) -> &BTreeMap<&'static str, MessageCounts> {
+        &self.messages
+    }
+
+    /// The full recording, if one was asked for.
+    pub(crate) fn take_trace(&mut self) -> Vec<TraceEntry> {
+        std::mem::take(&mut self.trace)
+    }
+
+    /// Inputs lost to full inboxes, over all servers.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.servers.iter().map(|slot| slot.overflowed).sum()
+    }
+
+    /// The digest of everything that has happened so far.
+    pub(crate) fn digest(&self) -> u128 {
+        self.digest.finish128().as_u128()
+    }
+}
+
+/// What is worth a place in every history, in words.
+fn milestone(event: &Event) -> Option<String> {
+    match event {
+        Event::Candidate { ballot } | Event::Leader { ballot, .. } => Some(format!("ballot {ballot}")),
+        Event::StepDown { ballot, reason } => Some(format!("ballot {ballot}: {reason:?}")),
+        Event::LogFull { slot } => Some(format!("the log is full at slot {slot}")),
+        Event::Booted { learner: true, .. } => Some("lost its records: learns, never votes".into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,412 @@
+//! One run of a plan: hosts and clients set up, phases stepped through, everything judged at the end.
+//!
+//! A pure function of system, workload and plan. Single-threaded; shares nothing with another run.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+use squall_checker::Violation;
+use squall_cluster::node::Micros;
+use squall_workloads::{Client, Workload};
+use std::hash::Hasher;
+use tokio::sync::{Notify, watch};
+
+use crate::nemesis::{Nemesis, NemesisEvent, Surface};
+use crate::sim::{CLIENTS, Stage, Standing, TurmoilSurface};
+use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
+
+use super::clients::{Board, ClientTask, Phase};
+use super::judge::{Evidence, judge};
+use super::outcome::{FaultRecord, Outcome};
+use super::plan::Plan;
+use super::recorder::Recorder;
+
+/// How long a system may take until it answers for the first time.
+const START_MAX: Micros = Micros::from_millis(10_000);
+/// How long the final reads may take.
+const QUIET_MAX: Micros = Micros::from_millis(20_000);
+
+/// Runs a plan.
+pub fn run<S: System, W: Workload>(system: Rc<S>, workload: Rc<W>, plan: &Plan<W::Step>) -> Outcome
+where
+    S::Client: Client<W::Spec>,
+{
+    Run::new(system, workload, plan).finish()
+}
+
+/// A run under way.
+struct Run<'a, S: System, W: Workload> {
+    plan: &'a Plan<W::Step>,
+    system: Rc<S>,
+    workload: Rc<W>,
+    world: Option<Rc<RefCell<dyn SimulatedWorld>>>,
+    stage: Stage,
+    standing: Standing,
+    names: Vec<String>,
+    bells: Vec<Rc<Notify>>,
+    board: Rc<RefCell<Board<W>>>,
+    phase: watch::Sender<Phase>,
+    phases: Vec<(Phase, u64)>,
+    nemesis: Nemesis,
+    faults: Vec<FaultRecord>,
+    violations: Vec<Violation>,
+    recovery_us: Option<(u64, u64)>,
+}
+
+impl<'a, S: System, W: Workload> Run<'a, S, W>
+where
+    S::Client: Client<W::Spec>,
+{
+    fn new(system: Rc<S>, workload: Rc<W>, plan: &'a Plan<W::Step>) -> Self {
+        let config = &plan.config;
+        let world = system.world();
+        // The simulated world delays messages itself; turmoil's wire then takes one millisecond.
+        let latency_ms = if world.is_some() { (1, 1) } else { (config.latency_min_ms, config.latency_max_ms) };
+        let board = Rc::new(RefCell::new(Board {
+            now: Micros(0),
+            chaos_began: Micros(0),
+            recorder: Recorder::new(),
+            answered: false,
+            to_recover: Default::default(),
+            first_recovery: None,
+            to_read: plan.script.iter().map(|_| Default::default()).collect(),
+            busy: 0,
+            issued: Vec::new(),
+            next_id: 1 << 30,
+        }));
+        let (phase, _) = watch::channel(Phase::Start);
+        let mut run = Self {
+            plan,
+            world,
+            stage: Stage::new(plan.key, latency_ms),
+            standing: Standing::default(),
+            names: system.nodes().iter().map(ToString::to_string).collect(),
+            bells: plan.script.iter().map(|_| Rc::default()).collect(),
+            board,
+            phase,
+            phases: vec![(Phase::Start, 0)],
+            nemesis: Nemesis::new(&plan.faults, &config.mode, &config.nemesis),
+            faults: Vec::new(),
+            violations: Vec::new(),
+            recovery_us: None,
+            system,
+            workload,
+        };
+        run.set_the_stage();
+        run
+    }
+
+    fn set_the_stage(&mut self) {
+        let nodes = self.system.nodes();
+        for (index, node) in nodes.iter().enumerate() {
+            let (system, nodes) = (Rc::clone(&self.system), nodes.clone());
+            let boots = Rc::new(RefCell::new(0));
+            let node = node.clone();
+            self.stage.host(node.clone().as_str(), move || {
+                let boot = boots.replace_with(|boots| *boots + 1);
+                let context = NodeContext { node: node.clone(), index, nodes: nodes.clone(), boot };
+                Rc::clone(&system).serve(context)
+            });
+        }
+        let tasks = RefCell::new(Some(self.client_tasks(&nodes)));
+        self.stage.host(CLIENTS, move || {
+            let tasks = tasks.borrow_mut().take().expect("the clients' host is never restarted");
+            async move {
+                let handles: Vec<_> =
+                    tasks.into_iter().map(|(task, script)| tokio::task::spawn_local(task.live(script))).collect();
+                for handle in handles {
+                    handle.await?;
+                }
+                Ok(())
+            }
+        });
+    }
+
+    #[expect(clippy::type_complexity, reason = "a task and its script, used once")]
+    fn client_tasks(
+        &self,
+        nodes: &[NodeName],
+    ) -> Vec<(ClientTask<S, W>, squall_workloads::ClientScript<W::Step>)> {
+        let clients = u32::try_from(self.plan.script.len()).expect("bounded");
+        let task = |client: u32| ClientTask {
+            system: Rc::clone(&self.system),
+            workload: Rc::clone(&self.workload),
+            board: Rc::clone(&self.board),
+            phase: self.phase.subscribe(),
+            crash: Rc::clone(&self.bells[client as usize]),
+            client,
+            clients,
+            home: nodes[client as usize % nodes.len()].clone(),
+            timeout: Duration::from_millis(self.plan.config.timeout_ms),
+        };
+        (0..clients).map(|client| (task(client), self.plan.script[client as usize].clone())).collect()
+    }
+
+    /// Steps through the phases, then judges.
+    fn finish(mut self) -> Outcome {
+        let went_well = self.go();
+        if let Err(mut violations) = went_well {
+            self.violations.append(&mut violations);
+        }
+        self.end_faults();
+        self.judge()
+    }
+
+    fn go(&mut self) -> Result<(), Vec<Violation>> {
+        self.until(START_MAX, |run| run.board.borrow().answered, "start", "the system never answered")?;
+        self.enter(Phase::Chaos);
+        let chaos_began = self.now();
+        self.board.borrow_mut().chaos_began = chaos_began;
+        while self.now().0 - chaos_began.0 < Micros::from_millis(self.plan.config.duration_ms).0 {
+            self.tick_nemesis(chaos_began);
+            self.step()?;
+        }
+        self.heal();
+        let healed = self.now();
+        self.ask_for_recovery(healed.0 / 1_000 - chaos_began.0 / 1_000);
+        self.enter(Phase::Liveness);
+        let bound = Micros::from_millis(self.plan.config.recovery_ms);
+        self.until(
+            bound,
+            |run| {
+                let board = run.board.borrow();
+                board.to_recover.is_empty() && board.busy == 0
+            },
+            "recovery",
+            "an operation that must succeed after healing has not",
+        )?;
+        let first = self.board.borrow().first_recovery.unwrap_or(healed);
+        self.recovery_us = Some((first.0 - healed.0, self.now().0 - healed.0));
+        self.ask_for_final_reads();
+        self.enter(Phase::Quiet);
+        self.until(
+            QUIET_MAX,
+            |run| {
+                let board = run.board.borrow();
+                board.to_read.iter().all(std::collections::VecDeque::is_empty) && board.busy == 0
+            },
+            "recovery",
+            "the final reads have not ended",
+        )?;
+        self.settle(bound)?;
+        self.enter(Phase::Done);
+        Ok(())
+    }
+
+    fn now(&self) -> Micros {
+        self.stage.now()
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phases.push((phase, self.now().0));
+        // Clients that are gone do not listen; that is fine.
+        let _ = self.phase.send(phase);
+    }
+
+    /// One simulated millisecond.
+    fn step(&mut self) -> Result<(), Vec<Violation>> {
+        let now = self.now();
+        self.board.borrow_mut().now = now;
+        self.system.begin_step(now);
+        self.stage.step().map_err(|panics| panics.into_iter().map(|text| panic_violation(now, &text)).collect())
+    }
+
+    /// Steps until `done`, for at most `bound`; beyond it the run is invalid.
+    fn until(
+        &mut self,
+        bound: Micros,
+        done: impl Fn(&Self) -> bool,
+        check: &str,
+        complaint: &str,
+    ) -> Result<(), Vec<Violation>> {
+        let began = self.now();
+        while !done(self) {
+            if self.now().0 - began.0 > bound.0 {
+                return Err(vec![self.stuck(check, complaint, bound)]);
+            }
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, bound: Micros) -> Result<(), Vec<Violation>> {
+        let began = self.now();
+        loop {
+            let Err(left_over) = self.system.settled() else { return Ok(()) };
+            if self.now().0 - began.0 > bound.0 {
+                return Err(vec![left_over]);
+            }
+            self.step()?;
+        }
+    }
+
+    fn stuck(&self, check: &str, complaint: &str, bound: Micros) -> Violation {
+        let states = self.world.as_ref().map(|world| world.borrow().node_states()).unwrap_or_default();
+        Violation {
+            check: check.into(),
+            kind: "hang".into(),
+            key: None,
+            message: format!("{complaint} within {} ms", bound.0 / 1_000),
+            operations: Vec::new(),
+            edges: Vec::new(),
+            steps: states,
+        }
+    }
+
+    fn with_surface<R>(&mut self, act: impl FnOnce(&mut Nemesis, &mut dyn Surface) -> R) -> R {
+        if let Some(world) = &self.world {
+            return act(&mut self.nemesis, &mut *world.borrow_mut());
+        }
+        let leads = |name: &&NodeName| self.system.role(name).is_some_and(|role| role == "leader");
+        let leader = self.system.nodes().iter().position(|name| leads(&name));
+        let mut surface = TurmoilSurface {
+            stage: &mut self.stage,
+            standing: &mut self.standing,
+            names: &self.names,
+            leader,
+            bells: &self.bells,
+            latency_max_ms: self.plan.config.latency_max_ms,
+        };
+        act(&mut self.nemesis, &mut surface)
+    }
+
+    fn tick_nemesis(&mut self, chaos_began: Micros) {
+        if self.nemesis.is_idle() {
+            return;
+        }
+        let elapsed_ms = (self.now().0 - chaos_began.0) / 1_000;
+        let events = self.with_surface(|nemesis, surface| nemesis.tick(elapsed_ms, surface));
+        self.note_faults(events);
+    }
+
+    fn heal(&mut self) {
+        let events = self.with_surface(|nemesis, surface| nemesis.heal_all(surface));
+        self.note_faults(events);
+    }
+
+    fn end_faults(&mut self) {
+        let ids: Vec<u32> = self.faults.iter().map(|fault| fault.id).collect();
+        let counts: Vec<u64> =
+            self.with_surface(|_, surface| ids.iter().map(|id| surface.effective(*id)).collect());
+        for (fault, count) in self.faults.iter_mut().zip(counts) {
+            fault.effective = count;
+        }
+    }
+
+    fn note_faults(&mut self, events: Vec<NemesisEvent>) {
+        let now = self.now();
+        for event in events {
+            let planned = |id: u32| self.plan.faults.iter().find(|fault| fault.id == id).expect("planned");
+            let (what, text, target) = match event {
+                NemesisEvent::Begin { id, description, targets } => {
+                    let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                    let joined = (!targets.is_empty()).then(|| targets.join(","));
+                    self.faults.push(FaultRecord {
+                        id,
+                        family: planned(id).fault.family(),
+                        description: description.clone(),
+                        targets,
+                        start_us: now.0,
+                        end_us: None,
+                        effective: 0,
+                        withheld: None,
+                    });
+                    ("begin", description, joined)
+                }
+                NemesisEvent::End { id } => {
+                    let Some(record) = self.faults.iter_mut().rev().find(|fault| fault.id == id) else { continue };
+                    record.end_us = Some(now.0);
+                    ("end", record.description.clone(), None)
+                }
+                NemesisEvent::Withheld { id, reason } => {
+                    let fault = planned(id);
+                    let description = fault.fault.to_string();
+                    self.faults.push(FaultRecord {
+                        id,
+                        family: fault.fault.family(),
+                        description: description.clone(),
+                        targets: Vec::new(),
+                        start_us: now.0,
+                        end_us: Some(now.0),
+                        effective: 0,
+                        withheld: Some(reason.clone()),
+                    });
+                    ("withheld", format!("{description}: {reason}"), None)
+                }
+            };
+            self.board.borrow_mut().recorder.nemesis(now, what, text, target);
+        }
+    }
+
+    fn ask_for_recovery(&mut self, now_ms: u64) {
+        let mut board = self.board.borrow_mut();
+        let mut id = board.next_id;
+        let mut next_id = || {
+            id += 1;
+            id
+        };
+        let operations = self.workload.recovery(now_ms, &mut next_id);
+        board.next_id = id;
+        board.to_recover = operations.into();
+    }
+
+    /// Hands the final reads to one client per server, so that every path is tried.
+    fn ask_for_final_reads(&mut self) {
+        let mut board = self.board.borrow_mut();
+        let reads = self.workload.final_reads(&board.issued);
+        let readers = self.names.len().min(board.to_read.len());
+        for reader in 0..readers {
+            board.to_read[reader] = reads.iter().cloned().collect();
+        }
+    }
+
+    fn judge(self) -> Outcome {
+        let simulated_us = self.now().0;
+        let probe = self.system.probe().err();
+        let mut violations = self.violations;
+        violations.extend(probe);
+        drop(self.stage);
+        let board = Rc::try_unwrap(self.board).ok().expect("clients ended with the stage").into_inner();
+        let mut digest = SipHasher13::new_with_keys(self.plan.key, 1);
+        let evidence = Evidence {
+            violations,
+            outside_model: self.nemesis.outside_model(),
+            faults: self.faults,
+            recorder: board.recorder,
+            minima: self.plan.minima,
+        };
+        let mut outcome = judge(&*self.workload, evidence);
+        for line in &outcome.lines {
+            digest.write(serde_json::to_string(line).expect("a line is plain data").as_bytes());
+        }
+        outcome.phases = self.phases;
+        outcome.simulated_us = simulated_us;
+        outcome.recovery_us = self.recovery_us;
+        outcome.nodes = self.names;
+        if let Some(world) = &self.world {
+            let mut world = world.borrow_mut();
+            digest.write(&world.digest().to_le_bytes());
+            outcome.node_events = world.node_events();
+            outcome.messages = world.message_counts();
+            outcome.node_states = world.node_states();
+            outcome.trace = world.take_trace();
+            outcome.remarks.extend(world.bounds_hit());
+        }
+        outcome.digest = format!("{:032x}", digest.finish128().as_u128());
+        outcome
+    }
+}
+
+fn panic_violation(now: Micros, text: &str) -> Violation {
+    Violation {
+        check: "panic".into(),
+        kind: "panic".into(),
+        key: None,
+        message: format!("at {}.{:03} s: {text}", now.0 / 1_000_000, now.0 / 1_000 % 1_000),
+        operations: Vec::new(),
+        edges: Vec::new(),
+        steps: Vec::new(),
+    }
+}
