@@ -62,6 +62,11 @@ impl KeyValue {
         Self { flavour, keys }
     }
 
+    /// Which operations it issues.
+    pub fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
     fn function(&self, draw: &mut Draw) -> Function {
         let mix: &[(u64, Function)] = match self.flavour {
             Flavour::Register => &[(45, Function::Read), (35, Function::Write), (20, Function::Cas)],
@@ -167,7 +172,7 @@ impl Workload for KeyValue {
             let scripted = |nth: u32| {
                 // Ids go round over the clients: small ids are early steps.
                 let id = nth * shape.clients + client;
-                let mut draw = decide.at("script", u64::from(client), u64::from(nth));
+                let mut draw = decide.at("script", &[u64::from(client), u64::from(nth)]);
                 Scripted {
                     id,
                     pause_ms: u32::try_from(draw.below(2 * u64::from(shape.pause_ms_mean) + 1)).expect("small"),

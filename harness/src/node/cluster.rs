@@ -7,12 +7,14 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::{ProcessId, Value, Violation};
 use squall_cluster::app::{Operation, Reply};
 use squall_cluster::bugs::Bugs;
 use squall_cluster::client::{ClientAnswer, ClientConfig, client_identity};
+use squall_cluster::invariants::Breach;
 use squall_cluster::node::{Micros, NodeId};
 use squall_workloads::{Client, OpError};
 use tokio::sync::Notify;
@@ -49,14 +51,13 @@ impl ClientSettings {
     /// The configuration of a client under its `connection`-th identity.
     pub(crate) fn config(&self, client: u32, connection: u32, servers: usize) -> ClientConfig {
         let servers: Vec<NodeId> = (1..=u32::try_from(servers).expect("few servers")).map(NodeId).collect();
+        let id = NodeId(NodeId::FIRST_CLIENT + client);
+        let name = client_identity(self.bugs, client, connection);
+        let home = servers[client as usize % servers.len()];
         ClientConfig {
-            id: NodeId(NodeId::FIRST_CLIENT + client),
-            client: client_identity(self.bugs, client, connection),
-            home: servers[client as usize % servers.len()],
-            servers,
             give_up: self.give_up,
             bugs: self.bugs,
-            ..ClientConfig::default()
+            ..ClientConfig::new(id, name, servers, home)
         }
     }
 }
@@ -196,6 +197,46 @@ impl<N: Server> Client<KvSpec> for ClusterClient<N> {
 /// An operation of the workload as the cluster knows it.
 fn operation(op: &KvOp) -> Operation {
     match op {
-        KvOp::Get { key } => Operation::Get { key: Rc::clone(&key_of(key)) },
+        KvOp::Get { key } => Operation::Get { key: Arc::clone(key) },
+        KvOp::Put { key, value } => Operation::Put { key: Arc::clone(key), value: stored(value) },
+        KvOp::Append { key, value } => {
+            Operation::Append { key: Arc::clone(key), element: stored(value).first().copied().unwrap_or(0) }
+        }
+        KvOp::Cas { key, expected, new } => {
+            let expected = (*expected != Value::Nil).then(|| stored(expected));
+            Operation::Cas { key: Arc::clone(key), expected, new: stored(new) }
+        }
+        KvOp::Delete { key } => Operation::Delete { key: Arc::clone(key) },
+    }
+}
+
+/// A value of the workload as the cluster stores it: a list of numbers; a register holds a list of one.
+fn stored(value: &Value) -> Arc<[i64]> {
+    let number = |value: &Value| match value {
+        Value::Int(number) => *number,
+        Value::Nil | Value::Text(_) | Value::List(_) => unreachable!("the key-value workloads write numbers"),
+    };
+    match value {
+        Value::Nil => [].into(),
+        Value::Int(number) => [*number].into(),
+        Value::List(items) => items.iter().map(number).collect(),
+        Value::Text(_) => unreachable!("the key-value workloads write numbers"),
+    }
+}
+
+/// What the cluster stores as the workload reads it.
+fn shown(stored: Option<Arc<[i64]>>, scalars: bool) -> Value {
+    match stored {
+        None => Value::Nil,
+        Some(items) if scalars && items.len() == 1 => Value::Int(items[0]),
+        Some(items) => Value::list(items.iter().copied()),
+    }
+}
+
+fn ret(reply: Reply, scalars: bool) -> KvRet {
+    match reply {
+        Reply::Value(value) => KvRet::Value(shown(value, scalars)),
+        Reply::Done => KvRet::Done,
+        Reply::Mismatch(value) => KvRet::Mismatch(Some(shown(value, scalars))),
     }
 }

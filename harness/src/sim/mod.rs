@@ -8,9 +8,15 @@ mod clock;
 mod disk;
 mod frame;
 mod network;
+mod panics;
 mod slot;
+mod stage;
+mod surface;
+mod turmoil_surface;
 pub(crate) mod world;
 
 pub(crate) use network::Latency;
+pub(crate) use stage::{CLIENTS, Stage};
+pub(crate) use turmoil_surface::{Standing, TurmoilSurface};
 pub(crate) use world::{Server, Terrain, World};
 pub use world::{MessageCounts, NodeEvent, TraceEntry};

@@ -9,14 +9,17 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use squall_cluster::app::Operation;
 use squall_cluster::client::{ClientAnswer, ClientConfig, ClientNode};
 use squall_cluster::event::Event;
-use squall_cluster::invariants::{Breach, Monitor, ServerView};
+use squall_cluster::invariants::{Breach, Monitor};
 use squall_cluster::message::Message;
 use squall_cluster::node::{Input, Micros, Node, NodeId, Output};
+use squall_cluster::replica::ServerView;
+use squall_checker::Violation;
 use squall_workloads::Decide;
 use std::hash::Hasher;
 use tokio::sync::oneshot;
 
 use crate::nemesis::{DiskLoss, Endpoint, FaultId};
+use crate::system::SimulatedWorld;
 
 use super::agenda::{Agenda, Item};
 use super::disk::Disk;
@@ -28,6 +31,8 @@ use super::slot::{Slot, Surroundings};
 const BREACHES_MAX: usize = 16;
 /// Messages and events kept in a full recording.
 const TRACE_ENTRIES_MAX: usize = 400_000;
+/// Node events kept.
+const EVENTS_MAX: usize = 100_000;
 /// Bytes of a simulated disk.
 const DISK_BYTES: usize = 64 << 20;
 
@@ -130,7 +135,7 @@ impl<N: Server> World<N> {
         clients: Vec<ClientConfig>,
     ) -> Self {
         let network = Network::new(servers.len(), clients.len(), terrain.latency);
-        let monitor = Monitor::new(servers.len());
+        let monitor = Monitor::new(servers.iter().map(|(id, ..)| *id).collect());
         let place = |(index, (id, config, identity)): (usize, (NodeId, N::Config, Vec<N::Record>))| {
             let mut slot = Slot::new(id, Endpoint::Server(index), config, Disk::new(DISK_BYTES));
             slot.provision(&identity);
@@ -354,6 +359,9 @@ impl<N: Server> World<N> {
     }
 
     pub(super) fn node_event(&mut self, server: usize, kind: &'static str, detail: String) {
+        if self.events.len() >= EVENTS_MAX {
+            return;
+        }
         self.events.push(NodeEvent { time: self.now, server, kind, detail });
     }
 
@@ -463,29 +471,72 @@ impl<N: Server> World<N> {
         &self.breaches
     }
 
-    /// What happened to nodes, in order.
-    pub(crate) fn events(&self) -> &[NodeEvent] {
-        &self.events
+    /// Whether every replica has applied everything and all agree; else what is left over.
+    pub(crate) fn settled(&self) -> Result<(), Violation> {
+        let view = |slot: &Slot<N>| slot.node.as_ref().map(|node| (node.applied(), node.state_digest()));
+        let views: Vec<_> = self.servers.iter().map(view).collect();
+        if views.windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1]) && views[0].is_some() {
+            return Ok(());
+        }
+        Err(Violation {
+            check: "settled".into(),
+            kind: "replicas-differ".into(),
+            key: None,
+            message: "after healing and with no client active, the replicas' states do not become equal".into(),
+            operations: Vec::new(),
+            edges: Vec::new(),
+            steps: self.node_states(),
+        })
+    }
+}
+
+impl<N: Server> SimulatedWorld for World<N> {
+    fn digest(&self) -> u128 {
+        self.digest.finish128().as_u128()
     }
 
-    /// Messages by kind.
-    pub(crate) fn messages(&self) -> &BTreeMap<&'static str, MessageCounts> {
-        &self.messages
+    fn node_events(&self) -> Vec<NodeEvent> {
+        self.events.clone()
     }
 
-    /// The full recording, if one was asked for.
-    pub(crate) fn take_trace(&mut self) -> Vec<TraceEntry> {
+    fn message_counts(&self) -> Vec<(String, MessageCounts)> {
+        self.messages.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect()
+    }
+
+    fn take_trace(&mut self) -> Vec<TraceEntry> {
         std::mem::take(&mut self.trace)
     }
 
-    /// Inputs lost to full inboxes, over all servers.
-    pub(crate) fn overflowed(&self) -> u64 {
-        self.servers.iter().map(|slot| slot.overflowed).sum()
+    fn bounds_hit(&self) -> Vec<String> {
+        let mut hit = Vec::new();
+        let overflowed: u64 = self.servers.iter().map(|slot| slot.overflowed).sum();
+        if overflowed > 0 {
+            hit.push(format!("{overflowed} messages were dropped because a paused or slow server's inbox was full"));
+        }
+        if self.trace.len() >= TRACE_ENTRIES_MAX {
+            hit.push(format!("the recording reached its bound of {TRACE_ENTRIES_MAX} entries and stops there"));
+        }
+        if self.events.len() >= EVENTS_MAX {
+            hit.push(format!("more than {EVENTS_MAX} node events; later ones are not kept"));
+        }
+        hit
     }
 
-    /// The digest of everything that has happened so far.
-    pub(crate) fn digest(&self) -> u128 {
-        self.digest.finish128().as_u128()
+    fn node_states(&self) -> Vec<String> {
+        let state = |slot: &Slot<N>| match &slot.node {
+            None => format!("{}: down", slot.id),
+            Some(node) => format!(
+                "{}: {}, ballot {}, commit {}, applied {}, state {:016x}, disk {} bytes",
+                slot.id,
+                node.role(),
+                node.ballot(),
+                node.commit(),
+                node.applied(),
+                node.state_digest(),
+                slot.disk.len(),
+            ),
+        };
+        self.servers.iter().map(state).collect()
     }
 }
 

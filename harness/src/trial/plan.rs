@@ -109,9 +109,9 @@ pub struct Request {
 impl<T> Plan<T> {
     /// The plan of one seed.
     pub fn generate<W: Workload<Step = T>>(request: &Request, workload: &W, seed: u64) -> Self {
-        let decide = Decide { key: seed };
+        let decide = Decide::new(seed);
         let mut config = request.config.clone();
-        let mut swarm = decide.at("swarm", 0, 0);
+        let mut swarm = decide.at("swarm", &[]);
         let mut pause_ms_mean = 50;
         if request.swarm {
             config.latency_min_ms = 1;
@@ -143,7 +143,7 @@ impl<T> Plan<T> {
             effective_faults: u64::from(!faults.is_empty()),
         };
         let script = workload.script(&shape, &decide);
-        let key = decide.at("key", 0, 0).u64();
+        let key = decide.at("key", &[]).u64();
         Self { schema: SCHEMA, seed, key, config, minima: Some(minima), faults, script }
     }
 }

@@ -1,0 +1,128 @@
+//! The built-in cluster as something that trials run: a mode and a size, from which each plan builds its world.
+
+use std::rc::Rc;
+use std::str::FromStr;
+
+use squall_cluster::bugs::{Bug, Bugs, Mode};
+use squall_cluster::node::{Micros, NodeId};
+use squall_cluster::replica::{self, Replica, ReplicaConfig};
+use squall_cluster::single::{self, Single, SingleConfig};
+use squall_workloads::{Decide, Flavour, KeyValue, Workload};
+
+use crate::sim::{Latency, Server, Terrain, World};
+use crate::trial::{Outcome, Plan, Subject, run};
+
+use super::cluster::{ClientSettings, Cluster};
+
+/// The built-in cluster in one of its modes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltIn {
+    mode: Mode,
+    nodes: u32,
+}
+
+/// One replicated state machine: Multi-Paxos over `nodes` replicas (an odd number).
+pub fn paxos(nodes: u32) -> BuiltIn {
+    BuiltIn::new(Mode::Paxos, nodes)
+}
+
+/// One durable server.
+pub fn single() -> BuiltIn {
+    BuiltIn::new(Mode::Single, 1)
+}
+
+impl BuiltIn {
+    /// A cluster of `nodes` servers.
+    ///
+    /// # Panics
+    ///
+    /// If the mode cannot have that many.
+    pub fn new(mode: Mode, nodes: u32) -> Self {
+        assert!(nodes > 0, "a cluster has servers");
+        assert!(mode != Mode::Single || nodes == 1, "mode single has one server, not {nodes}");
+        Self { mode, nodes }
+    }
+
+    fn run_as<N: Built>(&self, workload: &KeyValue, plan: &Plan<<KeyValue as Workload>::Step>, trace: bool) -> Outcome {
+        let config = &plan.config;
+        let bugs = config.bugs.iter().map(|name| Bug::parse(name).expect("plans are validated before they are run"));
+        let bugs = Bugs::of(&bugs.collect::<Vec<_>>());
+        let clients = ClientSettings {
+            count: u32::try_from(plan.script.len()).expect("bounded"),
+            give_up: Micros::from_millis(config.timeout_ms),
+            bugs,
+            scalars: workload.flavour() == Flavour::Register,
+        };
+        let ids: Vec<NodeId> = (1..=self.nodes).map(NodeId).collect();
+        let server = |id: &NodeId| {
+            let config = N::configure(*id, &ids, bugs);
+            let identity = N::identity(&config);
+            (*id, config, identity)
+        };
+        let terrain = Terrain {
+            latency: Latency { min_ms: config.latency_min_ms, max_ms: config.latency_max_ms },
+            sync_ms: (config.sync_min_ms, config.sync_max_ms),
+            decide: Decide::new(plan.key),
+            trace,
+        };
+        let connections = (0..clients.count).map(|client| clients.config(client, 0, ids.len())).collect();
+        let world = World::<N>::new(terrain, ids.iter().map(server).collect(), connections);
+        run(Rc::new(Cluster::new(world, clients)), Rc::new(workload.clone()), plan)
+    }
+}
+
+impl Subject<KeyValue> for BuiltIn {
+    fn mode(&self) -> String {
+        mode_name(self.mode).into()
+    }
+
+    fn nodes(&self) -> u32 {
+        self.nodes
+    }
+
+    fn run(&self, workload: &KeyValue, plan: &Plan<<KeyValue as Workload>::Step>, trace: bool) -> Outcome {
+        assert_eq!(plan.config.nodes, self.nodes, "a plan runs on as many servers as it was made for");
+        match self.mode {
+            Mode::Single => self.run_as::<Single>(workload, plan, trace),
+            Mode::Paxos => self.run_as::<Replica>(workload, plan, trace),
+        }
+    }
+
+    fn is_built_in(&self) -> bool {
+        true
+    }
+}
+
+/// The name of a mode, as on the command line.
+pub fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Single => "single",
+        Mode::Paxos => "paxos",
+    }
+}
+
+/// A server type of the built-in cluster: how one of them is configured and what its new disk holds.
+trait Built: Server {
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> Self::Config;
+    fn identity(config: &Self::Config) -> Vec<Self::Record>;
+}
+
+impl Built for Single {
+    fn configure(id: NodeId, _members: &[NodeId], bugs: Bugs) -> SingleConfig {
+        SingleConfig { id, bugs }
+    }
+
+    fn identity(config: &SingleConfig) -> Vec<single::SingleRecord> {
+        single::identity_records(config)
+    }
+}
+
+impl Built for Replica {
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> ReplicaConfig {
+        ReplicaConfig { bugs, ..ReplicaConfig::new(id, members.to_vec()) }
+    }
+
+    fn identity(config: &ReplicaConfig) -> Vec<replica::ReplicaRecord> {
+        replica::identity_records(config)
+    }
+}
