@@ -6,6 +6,7 @@
 
 pub mod history;
 pub mod kv;
+mod observed;
 pub mod spec;
 pub mod value;
 pub mod verdict;
