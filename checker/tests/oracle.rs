@@ -7,7 +7,8 @@ use std::sync::Arc;
 use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::search::{Decision, Search};
 use squall_checker::{
-    Bounds, Check, Completion, History, Linearizable, Operation, ProcessId, Spec, Value, Verdict,
+    Bounds, Check, Completion, EdgeKind, ExactlyOnce, History, Linearizable, Operation, ProcessId, Spec,
+    Value, Verdict, Violation,
 };
 
 type KvOperation = Operation<KvOp, KvRet>;
@@ -201,6 +202,85 @@ fn the_search_agrees_with_brute_force() {
     }
     println!("legal {legal:?}, illegal {illegal:?}");
     for flavour in 0..5 {
-        assert!(legal[flavour] > cases / 50 && illegal[flavour] > cases / 50, "both verdicts are common");
+        assert!(legal[flavour] > cases / 80 && illegal[flavour] > cases / 80, "both verdicts are common");
+    }
+}
+
+/// Appends of unique elements and reads of them, on a store that sometimes lies.
+fn log_case(random: &mut Random) -> Vec<KvOperation> {
+    let key: Arc<str> = "k".into();
+    let mut list: Vec<i64> = Vec::new();
+    let count = 2 + random.below(6);
+    let stretch = 1 + random.below(4);
+    let mut operations = Vec::new();
+    for number in 0..count {
+        let (op, ret);
+        let fate = random.below(10);
+        if random.one_in(2) {
+            op = KvOp::Append { key: key.clone(), value: Value::Int(number as i64) };
+            ret = KvRet::Done;
+            if fate > 2 || (fate > 0 && random.one_in(2)) {
+                let behind = if random.one_in(6) { random.below(list.len() as u64 + 1) as usize } else { 0 };
+                list.insert(list.len() - behind, number as i64);
+            }
+        } else {
+            let mut told = list.clone();
+            match random.below(12) {
+                0 => drop(told.pop()),
+                1 => told.push(random.below(count) as i64),
+                2 if !told.is_empty() => drop(told.remove(random.below(told.len() as u64) as usize)),
+                3 if told.len() > 1 => told.swap(0, 1),
+                _ => {}
+            }
+            op = KvOp::Get { key: key.clone() };
+            ret = KvRet::Value(if told.is_empty() { Value::Nil } else { Value::list(told) });
+        }
+        let completion = match fate {
+            0 => Completion::Fail,
+            1 | 2 => Completion::Info,
+            _ => Completion::Ok(ret),
+        };
+        let moment = 3 * number;
+        let invoked = moment.saturating_sub(random.below(stretch * 2));
+        let returned = (completion != Completion::Info).then_some(moment + random.below(stretch * 2));
+        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+    }
+    operations
+}
+
+#[test]
+fn exactly_once_and_linearizable_are_the_same_on_lists_of_unique_elements() {
+    let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(20_000, |cases| cases.parse().unwrap());
+    let mut kinds = std::collections::BTreeMap::<String, u64>::new();
+    let mut valid = 0;
+    for number in 0..cases {
+        let mut random = Random(number);
+        let history = history(&log_case(&mut random));
+        let spec = KvSpec::default();
+        let legal = brute_force(&spec, history.operations());
+        let outcome = ExactlyOnce.check(&spec, &history, &Bounds::default());
+        let again = ExactlyOnce.check(&spec, &history, &Bounds::default());
+        assert_eq!(outcome, again, "deterministic");
+        assert_eq!(outcome.verdict != Verdict::Invalid, legal, "case {number}: {outcome:#?} of {history:#?}");
+        for violation in &outcome.violations {
+            verify_edges(&history, violation);
+            *kinds.entry(violation.kind.clone()).or_default() += 1;
+        }
+        valid += u64::from(legal);
+    }
+    println!("valid {valid}, {kinds:?}");
+    assert_eq!(kinds.len(), 6, "every kind occurs: {kinds:?}");
+}
+
+/// What can be said of edges without knowing why they were drawn.
+fn verify_edges(history: &History<KvOp, KvRet>, violation: &Violation) {
+    assert!(violation.operations.is_sorted() && !violation.operations.is_empty());
+    assert!(!violation.message.is_empty() && !violation.steps.is_empty());
+    for (edge, next) in violation.edges.iter().zip(violation.edges.iter().cycle().skip(1)) {
+        assert_eq!(edge.to, next.from, "a cycle: {violation:#?}");
+        assert!(violation.operations.contains(&edge.from));
+        assert!(edge.evidence.iter().all(|id| violation.operations.contains(id)));
+        let (from, to) = (history.get(edge.from), history.get(edge.to));
+        assert!(edge.kind != EdgeKind::RealTime || from.precedes(to), "{violation:#?}");
     }
 }
