@@ -7,6 +7,8 @@ use std::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::history::Operation;
+
 /// A sequential object. Two methods are required; the rest make checking faster or output nicer.
 pub trait Spec {
     /// What a process asks for.
@@ -33,6 +35,19 @@ pub trait Spec {
     /// as soon as it fits. `false` is always sound.
     fn is_read_only(&self, _op: &Self::Op, _ret: Option<&Self::Ret>) -> bool {
         false
+    }
+
+    /// Which of one partition's operations may be left out because they are indeterminate and no other operation
+    /// could tell whether they took effect: one entry per operation, or nothing to leave out. Leaving them out
+    /// must never change whether the partition is linearizable; doing nothing is always sound. Without it, every
+    /// indeterminate operation stays a choice until the end of the history.
+    fn unobserved(&self, _operations: &[&Operation<Self::Op, Self::Ret>]) -> Vec<bool> {
+        Vec::new()
+    }
+
+    /// How many bytes `state` holds beyond its own size (estimated), for the search's bound on memory.
+    fn state_bytes(&self, _state: &Self::State) -> usize {
+        0
     }
 
     /// The operation in words, e.g. `append k3 17` or `read k3 -> [4, 17]`.
