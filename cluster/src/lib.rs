@@ -10,4 +10,15 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod app;
+pub mod bugs;
+pub mod client;
+pub mod digest;
+pub mod event;
+pub mod invariants;
+pub mod message;
 pub mod node;
+pub mod paxos;
+pub mod replica;
+pub mod session;
+pub mod single;

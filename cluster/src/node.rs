@@ -198,4 +198,27 @@ impl<N: Node> Effects<N> {
     pub fn cancel(&mut self, timer: N::Timer) {
         self.timers.push(TimerChange::Cancel(timer));
     }
+
+    /// Takes over the effects of a part that is a node of its own; parts answer nobody.
+    pub fn absorb<M: Node<Event = N::Event>>(
+        &mut self,
+        inner: Effects<M>,
+        wrap_message: impl Fn(M::Message) -> N::Message,
+        wrap_record: impl Fn(M::Record) -> N::Record,
+        wrap_timer: impl Fn(M::Timer) -> N::Timer,
+    ) {
+        self.writes.extend(inner.writes.into_iter().map(|write| match write {
+            Write::Append(record) => Write::Append(wrap_record(record)),
+            Write::Replace(records) => Write::Replace(records.into_iter().map(&wrap_record).collect()),
+        }));
+        self.outputs.extend(inner.outputs.into_iter().map(|output| match output {
+            Output::Send { to, message } => Output::Send { to, message: wrap_message(message) },
+            Output::Event(event) => Output::Event(event),
+            Output::Answer(_) => panic!("a part of a node answers nobody"),
+        }));
+        self.timers.extend(inner.timers.into_iter().map(|change| match change {
+            TimerChange::Arm(timer, range) => TimerChange::Arm(wrap_timer(timer), range),
+            TimerChange::Cancel(timer) => TimerChange::Cancel(wrap_timer(timer)),
+        }));
+    }
 }

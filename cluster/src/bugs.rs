@@ -1,0 +1,208 @@
+//! The catalogue of mistakes that can be switched on: what a correct harness must find.
+//!
+//! Each [`Bug`] is one `if` at the line that it breaks, written as the mistake that a person would make. Switches are
+//! part of a node's configuration, never of its state. Ids starting with B are those of the general catalogue, ids
+//! starting with C belong to this cluster. Not here: lease, membership, sharding and two-phase commit mistakes, whose
+//! parts are missing; and B25, because a leader re-proposes under its own ballot and has no earlier term to count in.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// What the cluster is run as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// One durable server.
+    Single,
+    /// One group of replicas.
+    Paxos,
+}
+
+/// The part of the system that a bug breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// Clients, retries, sessions.
+    Rpc,
+    /// Ballots, votes, elections.
+    Paxos,
+    /// The replicated log and its application.
+    Log,
+    /// What the disk holds and how it is read back.
+    Storage,
+}
+
+macro_rules! catalogue {
+    ($($variant:ident $id:literal $name:literal $layer:ident [$($mode:ident)*] $summary:literal;)*) => {
+        /// One mistake.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Bug {
+            $(#[doc = $summary] $variant,)*
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Bug] = &[$(Bug::$variant,)*];
+
+            /// Its number in the catalogue.
+            pub fn id(self) -> &'static str {
+                match self { $(Self::$variant => $id,)* }
+            }
+
+            /// What the command line calls it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The part that it breaks.
+            pub fn layer(self) -> Layer {
+                match self { $(Self::$variant => Layer::$layer,)* }
+            }
+
+            /// The modes in which it can act.
+            pub fn modes(self) -> &'static [Mode] {
+                match self { $(Self::$variant => &[$(Mode::$mode,)*],)* }
+            }
+
+            /// What a person got wrong, in one line.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary,)* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    NoDeduplication "B01" "no-deduplication" Rpc [Single Paxos] "a retried request is executed again";
+    CurrentReply "B02" "current-reply" Rpc [Single Paxos] "a retry is answered from the current state, not with the stored reply";
+    LateReply "B03" "late-reply" Rpc [Single Paxos] "a late reply to an old request is taken for the reply to the outstanding one";
+    SequenceReused "B04" "sequence-reused" Rpc [Single Paxos] "a client that reconnects starts over at 1 under its old id";
+    SessionsEvicted "B05" "sessions-evicted" Rpc [Single Paxos] "the table keeps the last few sessions only";
+    TimeoutIsFailure "B06" "timeout-is-failure" Rpc [Single Paxos] "a client that gives up reports that nothing happened";
+    RetryWithNewSequence "C01" "retry-with-new-sequence" Rpc [Single Paxos] "a retry gets a number of its own";
+    DeduplicationBeforeLog "C02" "deduplication-before-log" Rpc [Paxos] "retries are recognised when they arrive, not when they are applied";
+    RejectionCached "C03" "rejection-cached" Rpc [Paxos] "a rejection is stored in the session like a reply";
+    PromiseNotPersisted "B13" "promise-not-persisted" Paxos [Paxos] "a promise is forgotten by a restart";
+    AcceptedBeforeSync "B14" "accepted-before-sync" Paxos [Single Paxos] "an acceptance is reported now and written with a later batch";
+    AcceptBelowPromise "B15" "accept-below-promise" Paxos [Paxos] "a proposal below the promise is accepted";
+    AnyValueAdopted "B16" "any-value-adopted" Paxos [Paxos] "phase 1 adopts the first value it hears of, not that of the highest ballot";
+    PeerCountedTwice "B17" "peer-counted-twice" Paxos [Paxos] "votes are counted, not voters";
+    AcceptedAcrossBallots "B18" "accepted-across-ballots" Paxos [Paxos] "acceptances of different ballots are added up";
+    CommitHintAnyBallot "B19" "commit-hint-any-ballot" Paxos [Paxos] "a leader's commit is applied to slots accepted in another ballot";
+    LocalReads "B20" "local-reads" Paxos [Paxos] "a leader reads from its own state without asking anybody";
+    DuelingLeaders "B22" "dueling-leaders" Paxos [Paxos] "whoever is preempted stands again at once, and nobody defends a working leader";
+    QuorumOfHalf "C04" "quorum-of-half" Paxos [Paxos] "a quorum is n / 2, not n / 2 + 1";
+    NoopBelowCommit "C05" "noop-below-commit" Paxos [Paxos] "a new leader proposes in slots that a peer reported as chosen";
+    PromiseBeforeSync "C06" "promise-before-sync" Paxos [Paxos] "a promise is sent now and written with a later batch";
+    OwnBallotNotPersisted "C07" "own-ballot-not-persisted" Paxos [Paxos] "a candidate forgets its own ballot in a restart and uses it twice";
+    OwnVoteNotPersisted "C08" "own-vote-not-persisted" Paxos [Paxos] "a leader counts its own vote without writing it down";
+    RepeatedPrepareRefused "C09" "repeated-prepare-refused" Paxos [Paxos] "a promise is given only to a ballot above the promised one, so a lost promise cannot be repeated";
+    LeaderNeverStepsDown "C10" "leader-never-steps-down" Paxos [Paxos] "a leader that hears nobody goes on holding the others";
+    StaleHeartbeatCounts "C11" "stale-heartbeat-counts" Paxos [Paxos] "the heartbeat of a deposed leader restarts the election timer";
+    AppliedAcrossHole "B23" "applied-across-hole" Log [Paxos] "chosen slots are applied although an earlier one is missing";
+    HoleNotFilled "B24" "hole-not-filled" Log [Paxos] "a new leader leaves the holes that its predecessor left";
+    ProposalsLeak "B27" "proposals-leak" Log [Paxos] "requests in flight are remembered over a loss of leadership and never proposed again";
+    HashOrderApply "B28" "hash-order-apply" Log [Paxos] "a batch is applied in the order of a hash map seeded by each process";
+    ReplyBySlot "B29" "reply-by-slot" Log [Paxos] "whoever waits at a slot is answered, even if another request was chosen there";
+    ReplyBeforeCommit "C12" "reply-before-commit" Log [Paxos] "a write is acknowledged as soon as the leader itself accepted it";
+    LastRecordDropped "B34" "last-record-dropped" Storage [Single Paxos] "the last record is taken for a torn one and dropped at boot";
+    ChecksumUnchecked "B35" "checksum-unchecked" Storage [Single Paxos] "a damaged record is taken as data";
+    WipedReplicaVotes "B36" "wiped-replica-votes" Storage [Single Paxos] "a replica that lost its disk takes part as if it never had one";
+}
+
+impl Bug {
+    /// The bug of this name or id.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|bug| bug.name() == text || bug.id() == text)
+    }
+}
+
+/// The bugs that are switched on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "Vec<Bug>", from = "Vec<Bug>")]
+pub struct Bugs(u64);
+
+impl Bugs {
+    /// None: the correct cluster.
+    pub const NONE: Self = Self(0);
+
+    /// These.
+    pub fn of(bugs: &[Bug]) -> Self {
+        bugs.iter().fold(Self::NONE, |all, bug| all.with(*bug))
+    }
+
+    /// One more.
+    #[must_use]
+    pub fn with(self, bug: Bug) -> Self {
+        let bit = 1_u64 << (bug as u32);
+        assert!(bit != 0, "the set has a bit for each bug");
+        Self(self.0 | bit)
+    }
+
+    /// Whether a bug is on.
+    pub fn has(self, bug: Bug) -> bool {
+        self.0 & (1_u64 << (bug as u32)) != 0
+    }
+
+    /// Whether none is on.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that are on, in the order of the catalogue.
+    pub fn iter(self) -> impl Iterator<Item = Bug> {
+        Bug::ALL.iter().copied().filter(move |bug| self.has(*bug))
+    }
+}
+
+impl From<Vec<Bug>> for Bugs {
+    fn from(bugs: Vec<Bug>) -> Self {
+        Self::of(&bugs)
+    }
+}
+
+impl From<Bugs> for Vec<Bug> {
+    fn from(bugs: Bugs) -> Self {
+        bugs.iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::string::String;
+
+    use super::*;
+
+    #[test]
+    fn names_and_ids_are_unique_and_fit_the_set() {
+        let names: BTreeSet<_> = Bug::ALL.iter().flat_map(|bug| [bug.name(), bug.id()]).collect();
+        assert_eq!(names.len(), 2 * Bug::ALL.len());
+        assert!(Bug::ALL.len() <= 64 && Bug::ALL.len() >= 27);
+        assert!(Bug::ALL.iter().all(|bug| !bug.modes().is_empty() && Bug::parse(bug.name()) == Some(*bug)));
+    }
+
+    /// What serde writes is the name.
+    #[test]
+    fn names_follow_the_variants() {
+        for bug in Bug::ALL {
+            let mut kebab = String::new();
+            for letter in std::format!("{bug:?}").chars() {
+                if letter.is_uppercase() && !kebab.is_empty() {
+                    kebab.push('-');
+                }
+                kebab.extend(letter.to_lowercase());
+            }
+            assert_eq!(kebab, bug.name());
+        }
+    }
+
+    #[test]
+    fn set_holds_what_was_put_in() {
+        let bugs = Bugs::of(&[Bug::LateReply, Bug::WipedReplicaVotes]);
+        assert!(bugs.has(Bug::LateReply) && !bugs.has(Bug::LocalReads) && !bugs.is_empty());
+        assert_eq!(Bugs::from(Vec::from(bugs)), bugs);
+    }
+}

@@ -1,0 +1,55 @@
+//! What travels between nodes: one enum for all modes.
+//!
+//! Clients and servers of every mode speak it, so that hosts, filters and traces need only one type. The sender of a
+//! message is known to its receiver from the host, not from the message.
+
+use serde::{Deserialize, Serialize};
+
+use crate::paxos;
+use crate::session::{ClientId, Outcome, Request};
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Message {
+    /// A client asks.
+    Request(Request),
+    /// A server answers.
+    Response {
+        /// Whom.
+        client: ClientId,
+        /// Which of its requests.
+        seq: u64,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// Replicas of one group among themselves.
+    Paxos(paxos::Message<Request>),
+}
+
+impl Message {
+    /// The name of its kind, for filters and statistics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "request",
+            Self::Response { outcome: Outcome::Reply(_), .. } => "reply",
+            Self::Response { outcome: Outcome::NotLeader { .. }, .. } => "not-leader",
+            Self::Paxos(message) => message.kind(),
+        }
+    }
+
+    /// Every kind there is.
+    pub const KINDS: &[&str] = &[
+        "request",
+        "reply",
+        "not-leader",
+        "prepare",
+        "promise",
+        "nack",
+        "accept",
+        "accepted",
+        "heartbeat",
+        "heartbeat-ack",
+        "learn-request",
+        "learn",
+    ];
+}

@@ -1,0 +1,158 @@
+//! The log of one replica: what it accepted, and what it knows to be chosen.
+//!
+//! `commit` is the end of the contiguous chosen prefix and never falls. A chosen entry is never replaced. What is
+//! accepted is a mirror of the disk; what is chosen is volatile and learned again after a restart.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::{Ballot, Command, Entry, Limits, PromisePage, Slot};
+
+/// Accepted and chosen entries by slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Log<C> {
+    accepted: BTreeMap<Slot, (Ballot, Entry<C>)>,
+    chosen: BTreeMap<Slot, Entry<C>>,
+    commit: Slot,
+}
+
+impl<C> Default for Log<C> {
+    fn default() -> Self {
+        Self { accepted: BTreeMap::new(), chosen: BTreeMap::new(), commit: Slot::ZERO }
+    }
+}
+
+/// Counts what goes into one message.
+struct Budget {
+    entries: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    fn new(limits: &Limits) -> Self {
+        assert!(limits.batch_entries_max > 0, "a batch holds at least one entry");
+        Self { entries: limits.batch_entries_max, bytes: limits.batch_bytes_max }
+    }
+
+    /// Whether one more fits; the first always does.
+    fn take<C: Command>(&mut self, limits: &Limits, entry: &Entry<C>) -> bool {
+        let size_bytes = entry.size_bytes();
+        let is_first = self.entries == limits.batch_entries_max;
+        if !is_first && (self.entries == 0 || self.bytes < size_bytes) {
+            return false;
+        }
+        self.entries -= 1;
+        self.bytes = self.bytes.saturating_sub(size_bytes);
+        true
+    }
+}
+
+impl<C: Command> Log<C> {
+    /// The end of the contiguous chosen prefix.
+    pub fn commit(&self) -> Slot {
+        self.commit
+    }
+
+    /// Everything accepted, by slot.
+    pub fn accepted(&self) -> impl DoubleEndedIterator<Item = (Slot, Ballot, &Entry<C>)> {
+        self.accepted.iter().map(|(slot, (ballot, entry))| (*slot, *ballot, entry))
+    }
+
+    /// The ballot in which a slot was last accepted.
+    pub fn accepted_ballot(&self, slot: Slot) -> Option<Ballot> {
+        self.accepted.get(&slot).map(|(ballot, _)| *ballot)
+    }
+
+    /// What a slot is known to hold for good.
+    pub fn chosen(&self, slot: Slot) -> Option<&Entry<C>> {
+        self.chosen.get(&slot)
+    }
+
+    /// The first chosen slot from one on, holes or not.
+    pub fn chosen_from(&self, slot: Slot) -> Option<Slot> {
+        self.chosen.range(slot..).next().map(|(slot, _)| *slot)
+    }
+
+    /// Accepts an entry.
+    pub fn accept(&mut self, slot: Slot, ballot: Ballot, entry: Entry<C>) {
+        assert!(slot > Slot::ZERO, "slots count from 1");
+        self.accepted.insert(slot, (ballot, entry));
+    }
+
+    /// Marks an entry as chosen; what is chosen stays.
+    pub fn choose(&mut self, slot: Slot, entry: Entry<C>) {
+        assert!(slot > Slot::ZERO, "slots count from 1");
+        self.chosen.entry(slot).or_insert(entry);
+    }
+
+    /// Marks what is accepted at a slot as chosen.
+    pub fn choose_accepted(&mut self, slot: Slot) {
+        let (_, entry) = self.accepted.get(&slot).expect("only an accepted entry is chosen by its slot");
+        self.chosen.entry(slot).or_insert_with(|| entry.clone());
+    }
+
+    /// Extends the prefix; whether it grew.
+    pub fn advance(&mut self) -> bool {
+        let before = self.commit;
+        while self.chosen.contains_key(&self.commit.next()) {
+            self.commit = self.commit.next();
+        }
+        assert!(self.commit >= before, "the chosen prefix never shrinks");
+        self.commit > before
+    }
+
+    /// One page of a promise: chosen entries up to the commit, accepted ones above it.
+    pub fn promise_page(&self, from: Slot, limits: &Limits) -> PromisePage<C> {
+        assert!(from > Slot::ZERO, "slots count from 1");
+        let mut page =
+            PromisePage { from, commit: self.commit, accepted: Vec::new(), chosen: Vec::new(), next: None };
+        let mut budget = Budget::new(limits);
+        if from <= self.commit {
+            for (slot, entry) in self.chosen.range(from..=self.commit) {
+                if !budget.take(limits, entry) {
+                    page.next = Some(*slot);
+                    return page;
+                }
+                page.chosen.push((*slot, entry.clone()));
+            }
+        }
+        for (slot, (ballot, entry)) in self.accepted.range(from.max(self.commit.next())..) {
+            if !budget.take(limits, entry) {
+                page.next = Some(*slot);
+                return page;
+            }
+            page.accepted.push((*slot, *ballot, entry.clone()));
+        }
+        page
+    }
+
+    /// Chosen entries of consecutive slots from one on, within the commit.
+    pub fn learn_page(&self, from: Slot, limits: &Limits) -> Vec<Entry<C>> {
+        assert!(from > Slot::ZERO, "slots count from 1");
+        if from > self.commit {
+            return Vec::new();
+        }
+        let mut budget = Budget::new(limits);
+        let range = self.chosen.range(from..=self.commit);
+        range.map(|(_, entry)| entry).take_while(|entry| budget.take(limits, entry)).cloned().collect()
+    }
+}
+
+/// Splits entries by slot into runs of consecutive slots, each small enough for one message.
+pub(super) fn runs<C: Command>(
+    entries: Vec<(Slot, Entry<C>)>,
+    limits: &Limits,
+) -> Vec<(Slot, Vec<Entry<C>>)> {
+    let mut runs: Vec<(Slot, Vec<Entry<C>>)> = Vec::new();
+    let mut budget = Budget::new(limits);
+    for (slot, entry) in entries {
+        let follows = runs.last().is_some_and(|(first, run)| first.0 + run.len() as u64 == slot.0);
+        if !follows || !budget.take(limits, &entry) {
+            budget = Budget::new(limits);
+            assert!(budget.take(limits, &entry), "the first entry always fits");
+            runs.push((slot, Vec::new()));
+        }
+        runs.last_mut().expect("there is a run to add to").1.push(entry);
+    }
+    runs
+}

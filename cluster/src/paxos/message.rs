@@ -1,0 +1,131 @@
+//! What replicas of one group say to each other.
+//!
+//! Messages that carry entries are pages of bounded size: a promise, or what was learned, may take several rounds.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ballot, Entry, Slot};
+
+/// A message between replicas.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Message<C> {
+    /// Phase 1a, over the whole log from a slot on.
+    Prepare {
+        /// The candidate's ballot.
+        ballot: Ballot,
+        /// The first slot of interest.
+        from: Slot,
+    },
+    /// Phase 1b.
+    Promise {
+        /// The ballot promised.
+        ballot: Ballot,
+        /// What was accepted or chosen before.
+        page: PromisePage<C>,
+    },
+    /// A refusal.
+    Nack {
+        /// What the sender promised: above the refused ballot, or not (then it merely trusts its leader).
+        promised: Ballot,
+    },
+    /// Phase 2a, for consecutive slots.
+    Accept {
+        /// The leader's ballot.
+        ballot: Ballot,
+        /// The slot of the first entry.
+        first: Slot,
+        /// The entries.
+        entries: Vec<Entry<C>>,
+        /// The leader's commit.
+        commit: Slot,
+    },
+    /// Phase 2b.
+    Accepted {
+        /// The ballot in which they were accepted.
+        ballot: Ballot,
+        /// Which slots.
+        slots: Vec<Slot>,
+        /// The sender's commit.
+        commit: Slot,
+    },
+    /// The leader is alive.
+    Heartbeat {
+        /// Its ballot.
+        ballot: Ballot,
+        /// Its commit.
+        commit: Slot,
+        /// Its number.
+        id: u64,
+    },
+    /// The sender had promised no higher ballot when it saw the heartbeat.
+    HeartbeatAck {
+        /// The ballot of the heartbeat.
+        ballot: Ballot,
+        /// The sender's commit.
+        commit: Slot,
+        /// The number of the heartbeat.
+        id: u64,
+    },
+    /// Asks for chosen entries.
+    LearnRequest {
+        /// The first slot of interest.
+        from: Slot,
+    },
+    /// Chosen entries of consecutive slots.
+    Learn {
+        /// The slot of the first entry.
+        first: Slot,
+        /// The entries.
+        entries: Vec<Entry<C>>,
+        /// The sender's commit.
+        commit: Slot,
+    },
+}
+
+/// One page of a promise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PromisePage<C> {
+    /// The first slot that was asked for.
+    pub from: Slot,
+    /// The sender's commit.
+    pub commit: Slot,
+    /// What is accepted above the commit.
+    pub accepted: Vec<(Slot, Ballot, Entry<C>)>,
+    /// What is chosen up to the commit.
+    pub chosen: Vec<(Slot, Entry<C>)>,
+    /// Where the next page starts; `None`: this is the last.
+    pub next: Option<Slot>,
+}
+
+impl<C> Message<C> {
+    /// The name of its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Prepare { .. } => "prepare",
+            Self::Promise { .. } => "promise",
+            Self::Nack { .. } => "nack",
+            Self::Accept { .. } => "accept",
+            Self::Accepted { .. } => "accepted",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::HeartbeatAck { .. } => "heartbeat-ack",
+            Self::LearnRequest { .. } => "learn-request",
+            Self::Learn { .. } => "learn",
+        }
+    }
+
+    /// The ballot that it speaks of.
+    pub fn ballot(&self) -> Option<Ballot> {
+        match self {
+            Self::Prepare { ballot, .. }
+            | Self::Promise { ballot, .. }
+            | Self::Accept { ballot, .. }
+            | Self::Accepted { ballot, .. }
+            | Self::Heartbeat { ballot, .. }
+            | Self::HeartbeatAck { ballot, .. }
+            | Self::Nack { promised: ballot } => Some(*ballot),
+            Self::LearnRequest { .. } | Self::Learn { .. } => None,
+        }
+    }
+}

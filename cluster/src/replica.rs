@@ -1,0 +1,310 @@
+//! A replica of one group: agreement, application and sessions put together.
+//!
+//! A request is proposed by the leader, executed by every replica when its slot is applied, in slot order, and
+//! answered by the leader that proposed it. Reads go through the log like writes. The shard is volatile: a restart
+//! executes the log again as far as it is known to be chosen.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::{Operation, Reply};
+use crate::bugs::Bug;
+use crate::digest::Digest;
+use crate::event::Event;
+use crate::message::Message;
+use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
+use crate::paxos::{self, Ballot, Command, Entry, Paxos, Slot};
+use crate::session::{ClientId, Outcome, Request, Shard};
+
+/// Who a replica is, and how it runs.
+pub type ReplicaConfig = paxos::Config;
+/// Its timers.
+pub type ReplicaTimer = paxos::Timer;
+/// One durable write.
+pub type ReplicaRecord = paxos::Record<Request>;
+
+/// What the host writes to a new disk before the first boot.
+pub fn identity_records(config: &ReplicaConfig) -> Vec<ReplicaRecord> {
+    paxos::identity_records(config)
+}
+
+impl Command for Request {
+    fn digest(&self) -> u64 {
+        Request::digest(self)
+    }
+
+    fn size_bytes(&self) -> usize {
+        24 + self.operation.size_bytes()
+    }
+}
+
+/// What reports and faults want to know of a server, whatever its mode.
+pub trait ServerView {
+    /// The name of its role.
+    fn role(&self) -> &'static str;
+    /// Whether it is the one that serves, as far as it knows.
+    fn is_leader(&self) -> bool;
+    /// The highest ballot that it promised.
+    fn ballot(&self) -> Ballot;
+    /// The end of what it knows to be chosen.
+    fn commit(&self) -> Slot;
+    /// The end of what it applied.
+    fn applied(&self) -> Slot;
+    /// The digest of its state.
+    fn state_digest(&self) -> u64;
+}
+
+/// Nobody invokes or answers anything at a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Nothing {}
+
+/// A client that waits for a slot to be applied.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Waiter {
+    client: ClientId,
+    seq: u64,
+    /// Where it is.
+    address: NodeId,
+}
+
+/// The state machine of a replica.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Replica {
+    paxos: Paxos<Request>,
+    shard: Shard,
+    applied: Slot,
+    incarnation: u64,
+    /// Who waits, by the slot in which its request was proposed in the ballot below.
+    waiting: BTreeMap<Slot, Waiter>,
+    led: Option<Ballot>,
+}
+
+impl Node for Replica {
+    type Config = ReplicaConfig;
+    type Message = Message;
+    type Timer = ReplicaTimer;
+    type Record = ReplicaRecord;
+    type Invocation = Nothing;
+    type Answer = Nothing;
+    type Event = Event;
+
+    fn boot(
+        config: &ReplicaConfig,
+        incarnation: u64,
+        disk: &[Stored<ReplicaRecord>],
+        effects: &mut Effects<Self>,
+    ) -> Self {
+        let mut inner = Effects::new();
+        let paxos = Paxos::boot(config, incarnation, disk, &mut inner);
+        absorb(inner, effects);
+        let (shard, waiting) = (Shard::default(), BTreeMap::new());
+        let mut replica = Self { paxos, shard, applied: Slot::ZERO, incarnation, waiting, led: None };
+        replica.settle(config, effects);
+        replica
+    }
+
+    fn on(&mut self, config: &ReplicaConfig, now: Micros, input: Input<Self>, effects: &mut Effects<Self>) {
+        let mut inner = Effects::new();
+        match input {
+            Input::Message { from, message: Message::Paxos(message) } => {
+                self.paxos.on(config, now, Input::Message { from, message }, &mut inner);
+            }
+            Input::Timer(timer) => self.paxos.on(config, now, Input::Timer(timer), &mut inner),
+            Input::Message { from, message: Message::Request(request) } => {
+                self.on_request(config, from, request, effects);
+            }
+            Input::Message { message: Message::Response { .. }, .. } => {}
+            Input::Invoke(nothing) => match nothing {},
+        }
+        absorb(inner, effects);
+        self.settle(config, effects);
+    }
+}
+
+fn absorb(inner: Effects<Paxos<Request>>, effects: &mut Effects<Replica>) {
+    effects.absorb(inner, Message::Paxos, |record| record, |timer| timer);
+}
+
+impl Replica {
+    /// Its part in the agreement.
+    pub fn paxos(&self) -> &Paxos<Request> {
+        &self.paxos
+    }
+
+    /// What it applied.
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// Brings application and waiting clients up to date with the agreement.
+    fn settle(&mut self, config: &ReplicaConfig, effects: &mut Effects<Self>) {
+        let leading = self.paxos.leading();
+        if leading != self.led {
+            self.led = leading;
+            if !config.bugs.has(Bug::ReplyBySlot) && !config.bugs.has(Bug::ProposalsLeak) {
+                self.waiting.clear();
+            }
+        }
+        self.apply(config, effects);
+        assert!(self.waiting.len() <= config.limits.in_flight_max, "waiting clients are bounded");
+    }
+
+    fn on_request(
+        &mut self,
+        config: &ReplicaConfig,
+        from: NodeId,
+        request: Request,
+        effects: &mut Effects<Self>,
+    ) {
+        if self.paxos.leading().is_none() {
+            self.reject(config, from, &request, effects);
+            return;
+        }
+        if config.bugs.has(Bug::LocalReads) && !request.operation.is_mutation() {
+            let outcome = Outcome::Reply(self.shard.data().evaluate(&request.operation));
+            self.respond(from, &request, outcome, effects);
+            return;
+        }
+        // What was executed needs no slot. This saves one; what makes execution unique is the rule at apply.
+        if !config.bugs.has(Bug::NoDeduplication) {
+            if let Some(outcome) = self.shard.stored(&request, config.bugs) {
+                self.respond(from, &request, outcome, effects);
+                return;
+            }
+            if self.shard.session(request.client).is_some_and(|session| session.seq > request.seq) {
+                return;
+            }
+        }
+        let is_same = |waiter: &&mut Waiter| (waiter.client, waiter.seq) == (request.client, request.seq);
+        if let Some(waiter) = self.waiting.values_mut().find(is_same) {
+            waiter.address = from;
+            return;
+        }
+        if self.waiting.len() < config.limits.in_flight_max {
+            self.propose(config, from, request, effects);
+        }
+    }
+
+    fn propose(
+        &mut self,
+        config: &ReplicaConfig,
+        from: NodeId,
+        request: Request,
+        effects: &mut Effects<Self>,
+    ) {
+        assert!(self.waiting.len() < config.limits.in_flight_max, "waiting clients are bounded");
+        let mut inner = Effects::new();
+        let slot = self.paxos.propose(config, request.clone(), &mut inner);
+        absorb(inner, effects);
+        let Some(slot) = slot else { return };
+        let can_guess =
+            request.operation.is_mutation() && !matches!(request.operation, Operation::Cas { .. });
+        if config.bugs.has(Bug::ReplyBeforeCommit) && can_guess {
+            self.respond(from, &request, Outcome::Reply(Reply::Done), effects);
+            return;
+        }
+        let waiter = Waiter { client: request.client, seq: request.seq, address: from };
+        self.waiting.insert(slot, waiter);
+    }
+
+    fn reject(&mut self, config: &ReplicaConfig, to: NodeId, request: &Request, effects: &mut Effects<Self>) {
+        let hint = self.paxos.leader_hint().filter(|hint| *hint != config.id);
+        let outcome = Outcome::NotLeader { hint };
+        let done = self.shard.session(request.client).map_or(0, |session| session.seq);
+        if config.bugs.has(Bug::RejectionCached) && request.seq > done {
+            self.shard.remember(request.client, request.seq, outcome.clone());
+        }
+        effects.send(to, Message::Response { client: request.client, seq: request.seq, outcome });
+    }
+
+    fn respond(&self, to: NodeId, request: &Request, outcome: Outcome, effects: &mut Effects<Self>) {
+        assert!(request.seq > 0, "requests are numbered from 1");
+        effects.event(Event::ReplySent {
+            client: request.client,
+            seq: request.seq,
+            mutation: request.operation.is_mutation(),
+            reply: outcome.digest(),
+        });
+        effects.send(to, Message::Response { client: request.client, seq: request.seq, outcome });
+    }
+
+    /// Applies everything that became applicable, in slot order.
+    fn apply(&mut self, config: &ReplicaConfig, effects: &mut Effects<Self>) {
+        let mut batch: Vec<Slot> = (self.applied.0 + 1..=self.paxos.log().commit().0).map(Slot).collect();
+        if config.bugs.has(Bug::AppliedAcrossHole) {
+            batch.clear();
+            let mut from = self.applied.next();
+            while let Some(slot) = self.paxos.log().chosen_from(from) {
+                batch.push(slot);
+                from = slot.next();
+            }
+        }
+        if config.bugs.has(Bug::HashOrderApply) {
+            let seed = Digest::new(u64::from(config.id.0)).word(self.incarnation);
+            batch.sort_by_key(|slot| seed.word(slot.0).finish());
+        }
+        for slot in batch {
+            self.apply_slot(config, slot, effects);
+        }
+    }
+
+    fn apply_slot(&mut self, config: &ReplicaConfig, slot: Slot, effects: &mut Effects<Self>) {
+        let entry = self.paxos.log().chosen(slot).expect("only chosen slots are applied").clone();
+        self.applied = self.applied.max(slot);
+        let waiter = self.waiting.remove(&slot);
+        let execution = match &entry {
+            Entry::Noop => None,
+            // Damage taken for data may number a request 0.
+            Entry::Command(request) if request.seq == 0 => None,
+            Entry::Command(request) => Some((request, self.shard.execute(request, config.bugs))),
+        };
+        effects.event(Event::Applied { slot, entry: entry.digest(), state: self.shard.digest() });
+        let Some((request, execution)) = execution else { return };
+        let Some(outcome) = execution.outcome else { return };
+        if let Some(version) = execution.version {
+            effects.event(Event::Executed {
+                client: request.client,
+                seq: request.seq,
+                version,
+                mutation: true,
+                reply: outcome.digest(),
+            });
+        }
+        let Some(waiter) = waiter else { return };
+        let is_same = (waiter.client, waiter.seq) == (request.client, request.seq);
+        if is_same {
+            self.respond(waiter.address, request, outcome, effects);
+        } else if config.bugs.has(Bug::ReplyBySlot) {
+            let (client, seq) = (waiter.client, waiter.seq);
+            effects.send(waiter.address, Message::Response { client, seq, outcome });
+        }
+    }
+}
+
+impl ServerView for Replica {
+    fn role(&self) -> &'static str {
+        self.paxos.role()
+    }
+
+    fn is_leader(&self) -> bool {
+        self.paxos.leading().is_some()
+    }
+
+    fn ballot(&self) -> Ballot {
+        self.paxos.promised()
+    }
+
+    fn commit(&self) -> Slot {
+        self.paxos.log().commit()
+    }
+
+    fn applied(&self) -> Slot {
+        self.applied
+    }
+
+    fn state_digest(&self) -> u64 {
+        self.shard.digest()
+    }
+}

@@ -1,0 +1,260 @@
+//! Exactly-once execution: the session table that lives inside each shard, and the rule at apply.
+//!
+//! A client has one request outstanding and numbers its requests from 1; a retry keeps its number. At apply, a
+//! greater number than the session's runs and stores its reply, an equal one gets the stored reply, a smaller one is
+//! stale and ignored. Reads leave no mark. It does not know where requests come from or how they are ordered.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::{Operation, Reply, Store};
+use crate::bugs::{Bug, Bugs};
+use crate::digest::Digest;
+use crate::node::NodeId;
+
+/// One life of a client; a client that gives up goes on under a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(pub u64);
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 >> 32, self.0 & 0xffff_ffff)
+    }
+}
+
+/// What a client asks a server for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Request {
+    /// Who asks.
+    pub client: ClientId,
+    /// Its number, from 1; a retry keeps it.
+    pub seq: u64,
+    /// What to do.
+    pub operation: Operation,
+}
+
+impl Request {
+    /// A stable digest of the request.
+    pub fn digest(&self) -> u64 {
+        Digest::new(4).word(self.client.0).word(self.seq).word(self.operation.digest()).finish()
+    }
+}
+
+/// What a server says to a request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was executed: the only definite end.
+    Reply(Reply),
+    /// A rejection: this server does not lead. Never stored, so that a retry under the same number is safe.
+    NotLeader {
+        /// Who does, as far as it knows.
+        hint: Option<NodeId>,
+    },
+}
+
+impl Outcome {
+    /// A stable digest of the outcome.
+    pub fn digest(&self) -> u64 {
+        match self {
+            Self::Reply(reply) => reply.digest(),
+            Self::NotLeader { .. } => Digest::new(5).finish(),
+        }
+    }
+}
+
+/// The last executed mutation of one client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Session {
+    /// Its number.
+    pub seq: u64,
+    /// What it answered; a rejection only under a bug.
+    pub outcome: Outcome,
+}
+
+impl Session {
+    fn digest(&self, client: ClientId) -> u64 {
+        Digest::new(6).word(client.0).word(self.seq).word(self.outcome.digest()).finish()
+    }
+}
+
+/// What executing a request came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// What to tell the client; `None`: the request is stale and must be ignored.
+    pub outcome: Option<Outcome>,
+    /// The shard's version after a mutation that ran now; `None`: nothing was changed.
+    pub version: Option<u64>,
+}
+
+/// Data and sessions of one shard: they move, and are snapshotted, together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Shard {
+    data: Store,
+    sessions: Arc<BTreeMap<ClientId, Session>>,
+    sessions_digest: u64,
+    version: u64,
+}
+
+/// How many sessions are kept when they are evicted by count.
+const EVICTION_SESSIONS_MAX: usize = 3;
+
+impl Shard {
+    /// Executes a request at most once.
+    pub fn execute(&mut self, request: &Request, bugs: Bugs) -> Execution {
+        assert!(request.seq > 0, "requests are numbered from 1");
+        let deduplicate = !bugs.has(Bug::NoDeduplication) && !bugs.has(Bug::DeduplicationBeforeLog);
+        let done = self.sessions.get(&request.client).map_or(0, |session| session.seq);
+        if deduplicate && request.seq < done {
+            return Execution { outcome: None, version: None };
+        }
+        if deduplicate && request.seq == done {
+            return Execution { outcome: self.stored(request, bugs), version: None };
+        }
+        let reply = self.data.apply(&request.operation);
+        if !request.operation.is_mutation() {
+            return Execution { outcome: Some(Outcome::Reply(reply)), version: None };
+        }
+        self.version += 1;
+        self.remember(request.client, request.seq, Outcome::Reply(reply.clone()));
+        if bugs.has(Bug::SessionsEvicted) {
+            self.evict();
+        }
+        Execution { outcome: Some(Outcome::Reply(reply)), version: Some(self.version) }
+    }
+
+    /// The final answer to a mutation that was executed already.
+    pub fn stored(&self, request: &Request, bugs: Bugs) -> Option<Outcome> {
+        let session = self.sessions.get(&request.client).filter(|session| session.seq == request.seq)?;
+        if bugs.has(Bug::CurrentReply) {
+            return Some(Outcome::Reply(self.data.evaluate(&request.operation)));
+        }
+        Some(session.outcome.clone())
+    }
+
+    /// Stores the outcome of a client's latest request.
+    pub fn remember(&mut self, client: ClientId, seq: u64, outcome: Outcome) {
+        let session = Session { seq, outcome };
+        let digest = session.digest(client);
+        let old = Arc::make_mut(&mut self.sessions).insert(client, session);
+        let old_digest = old.map_or(0, |old| old.digest(client));
+        self.sessions_digest = self.sessions_digest.wrapping_add(digest).wrapping_sub(old_digest);
+        assert!(self.sessions.contains_key(&client), "an outcome just stored is there");
+    }
+
+    /// The contents.
+    pub fn data(&self) -> &Store {
+        &self.data
+    }
+
+    /// The session of a client.
+    pub fn session(&self, client: ClientId) -> Option<&Session> {
+        self.sessions.get(&client)
+    }
+
+    /// How many clients it remembers.
+    pub fn sessions_len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// How many mutations were executed.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The digest of everything in it.
+    pub fn digest(&self) -> u64 {
+        Digest::new(7).word(self.data.digest()).word(self.sessions_digest).word(self.version).finish()
+    }
+
+    fn evict(&mut self) {
+        while self.sessions.len() > EVICTION_SESSIONS_MAX {
+            let oldest = Arc::make_mut(&mut self.sessions).pop_first();
+            let (client, session) = oldest.expect("a table above its bound is not empty");
+            self.sessions_digest = self.sessions_digest.wrapping_sub(session.digest(client));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(client: u64, seq: u64, element: i64) -> Request {
+        let operation = Operation::Append { key: "k".into(), element };
+        Request { client: ClientId(client), seq, operation }
+    }
+
+    fn get(client: u64, seq: u64) -> Request {
+        Request { client: ClientId(client), seq, operation: Operation::Get { key: "k".into() } }
+    }
+
+    fn done(version: Option<u64>) -> Execution {
+        Execution { outcome: Some(Outcome::Reply(Reply::Done)), version }
+    }
+
+    #[test]
+    fn retry_runs_once() {
+        let mut shard = Shard::default();
+        assert_eq!(shard.execute(&append(1, 1, 7), Bugs::NONE), done(Some(1)));
+        assert_eq!(shard.execute(&append(1, 1, 7), Bugs::NONE), done(None));
+        assert_eq!(shard.data().get(&"k".into()).map(|value| value.to_vec()), Some(alloc::vec![7]));
+    }
+
+    #[test]
+    fn stale_request_is_ignored() {
+        let mut shard = Shard::default();
+        shard.execute(&append(1, 2, 7), Bugs::NONE);
+        assert_eq!(shard.execute(&append(1, 1, 8), Bugs::NONE), Execution { outcome: None, version: None });
+        assert_eq!(shard.version(), 1);
+    }
+
+    #[test]
+    fn read_leaves_no_mark() {
+        let mut shard = Shard::default();
+        shard.execute(&append(1, 1, 7), Bugs::NONE);
+        let before = shard.clone();
+        shard.execute(&get(1, 2), Bugs::NONE);
+        assert_eq!(shard, before);
+    }
+
+    #[test]
+    fn retry_gets_the_stored_reply() {
+        let cas = Request {
+            client: ClientId(1),
+            seq: 1,
+            operation: Operation::Cas { key: "k".into(), expected: None, new: [1].into() },
+        };
+        let mut shard = Shard::default();
+        assert_eq!(shard.execute(&cas, Bugs::NONE), done(Some(1)));
+        assert_eq!(shard.execute(&cas, Bugs::NONE), done(None));
+        let wrong = shard.execute(&cas, Bugs::of(&[Bug::CurrentReply]));
+        assert_eq!(wrong.outcome, Some(Outcome::Reply(Reply::Mismatch(Some([1].into())))));
+    }
+
+    #[test]
+    fn digest_tells_states_apart() {
+        let (mut first, mut second) = (Shard::default(), Shard::default());
+        first.execute(&append(1, 1, 7), Bugs::NONE);
+        second.execute(&append(2, 1, 7), Bugs::NONE);
+        assert_eq!(first.data(), second.data());
+        assert_ne!(first.digest(), second.digest());
+    }
+
+    #[test]
+    fn bugs_repeat_mutations() {
+        for bug in [Bug::NoDeduplication, Bug::DeduplicationBeforeLog] {
+            let mut shard = Shard::default();
+            shard.execute(&append(1, 1, 7), Bugs::of(&[bug]));
+            assert_eq!(shard.execute(&append(1, 1, 7), Bugs::of(&[bug])), done(Some(2)), "{bug:?}");
+        }
+        let mut shard = Shard::default();
+        for client in 1..=5 {
+            shard.execute(&append(client, 1, 7), Bugs::of(&[Bug::SessionsEvicted]));
+        }
+        assert_eq!(shard.execute(&append(1, 1, 7), Bugs::of(&[Bug::SessionsEvicted])), done(Some(6)));
+    }
+}
