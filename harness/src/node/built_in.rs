@@ -1,7 +1,6 @@
 //! The built-in cluster as something that trials run: a mode and a size, from which each plan builds its world.
 
 use std::rc::Rc;
-use std::str::FromStr;
 
 use squall_cluster::bugs::{Bug, Bugs, Mode};
 use squall_cluster::node::{Micros, NodeId};

@@ -5,8 +5,8 @@
 mod built_in;
 mod cluster;
 
-pub use built_in::{BuiltIn, Mode, paxos, single};
-pub(crate) use cluster::{ClientSettings, Cluster};
+pub use built_in::{BuiltIn, mode_name, paxos, single};
+pub use squall_cluster::bugs::Mode;
 
 /// What a node's software returns: turmoil's result.
 pub type ServeResult = turmoil::Result;

@@ -1,6 +1,6 @@
 //! Judging a run: its history by the workload's checks, and whether enough happened to judge at all.
 
-use squall_checker::{Bounds, Check, CheckOutcome, Completion, History, Spec, Verdict, Violation};
+use squall_checker::{Bounds, CheckOutcome, Completion, History, Spec, Verdict, Violation};
 use squall_workloads::Workload;
 
 use super::outcome::{FaultRecord, OperationCounts, Outcome};
