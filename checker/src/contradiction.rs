@@ -14,7 +14,7 @@ use crate::kv::{KvOp, KvRet, KvSpec, is_empty};
 use crate::linearizable::NAME;
 use crate::value::Value;
 use crate::verdict::{Edge, EdgeKind, Violation};
-use crate::words::{asked_by, by, edge, real_time, steps};
+use crate::words::{asked_by, by, edge, real_time, step, steps};
 
 /// More operations than this are not drawn.
 const OPERATIONS_MAX: usize = 120;
@@ -31,9 +31,6 @@ pub(crate) fn explain(
 ) -> Option<Violation> {
     if few.is_empty() {
         return anomalies_of(spec, NAME, key, operations).into_iter().next();
-    }
-    if let Some(violation) = anomalies_of(spec, NAME, key, few).into_iter().next() {
-        return Some(violation);
     }
     if few.len() > OPERATIONS_MAX {
         return None;
@@ -121,6 +118,18 @@ fn phantom(spec: &KvSpec, key: &str, operations: &[Indexed<'_>], few: &[Indexed<
     })
 }
 
+/// (from, to) as indices into the few operations.
+type Pair = (usize, usize);
+
+/// One certain "must come before".
+struct Fact {
+    edge: Edge,
+    /// All operations that it rests on.
+    rests_on: BTreeSet<OpId>,
+    /// The fact that it follows from, unless it is plain to see.
+    premise: Option<Pair>,
+}
+
 /// Certain facts of "must come before" about a register with known writers.
 struct Register<'h> {
     spec: &'h KvSpec,
@@ -128,8 +137,7 @@ struct Register<'h> {
     /// The whole history of the key.
     all: &'h [Indexed<'h>],
     few: &'h [Indexed<'h>],
-    /// (from, to) as indices into `few`: the edge, and all operations that it rests on.
-    facts: BTreeMap<(usize, usize), (Edge, BTreeSet<OpId>)>,
+    facts: BTreeMap<Pair, Fact>,
     /// Reader -> its only possible writer; `None`: the initial state.
     sources: BTreeMap<usize, Option<usize>>,
     /// Writers that certainly took effect.
@@ -167,27 +175,33 @@ impl<'h> Register<'h> {
         Self { spec, key, all, few, facts: BTreeMap::new(), sources, effective }
     }
 
+    /// Adds a fact that is plain to see.
+    fn add_plain(&mut self, pair: Pair, kind: EdgeKind, reason: String) {
+        self.add(pair, kind, reason, BTreeSet::new(), None);
+    }
+
+    /// Adds a fact; whether it is new.
     fn add(
         &mut self,
-        from: usize,
-        to: usize,
+        (from, to): Pair,
         kind: EdgeKind,
         reason: String,
         rests_on: BTreeSet<OpId>,
+        premise: Option<Pair>,
     ) -> bool {
         if from == to || self.facts.contains_key(&(from, to)) {
             return false;
         }
         let ends = [self.few[from].0, self.few[to].0];
         let evidence = rests_on.iter().copied().filter(|id| !ends.contains(id)).collect();
-        let new = edge(ends[0], ends[1], kind, reason, evidence);
+        let edge = edge(ends[0], ends[1], kind, reason, evidence);
         let rests_on = rests_on.into_iter().chain(ends).collect();
-        self.facts.insert((from, to), (new, rests_on));
+        self.facts.insert((from, to), Fact { edge, rests_on, premise });
         true
     }
 
-    fn rests_on(&self, fact: (usize, usize)) -> BTreeSet<OpId> {
-        self.facts[&fact].1.clone()
+    fn rests_on(&self, fact: Pair) -> BTreeSet<OpId> {
+        self.facts[&fact].rests_on.clone()
     }
 
     fn by(&self, index: usize) -> String {
@@ -199,7 +213,7 @@ impl<'h> Register<'h> {
             for to in 0..self.few.len() {
                 if self.few[from].1.precedes(self.few[to].1) {
                     let reason = real_time(self.spec, self.few[from], self.few[to]).reason;
-                    self.add(from, to, EdgeKind::RealTime, reason, BTreeSet::new());
+                    self.add_plain((from, to), EdgeKind::RealTime, reason);
                 }
             }
         }
@@ -210,7 +224,7 @@ impl<'h> Register<'h> {
                     let reason = format!("{} saw {value} of {}", self.by(reader), self.by(writer));
                     // Where real time says the same, the source is what counts.
                     self.facts.remove(&(writer, reader));
-                    self.add(writer, reader, EdgeKind::ReadsFrom, reason, BTreeSet::new());
+                    self.add_plain((writer, reader), EdgeKind::ReadsFrom, reason);
                 }
                 None => {
                     for other in self.effective.clone() {
@@ -219,7 +233,7 @@ impl<'h> Register<'h> {
                             self.by(reader),
                             self.by(other)
                         );
-                        self.add(reader, other, EdgeKind::MustPrecede, reason, BTreeSet::new());
+                        self.add_plain((reader, other), EdgeKind::MustPrecede, reason);
                     }
                 }
             }
@@ -235,19 +249,31 @@ impl<'h> Register<'h> {
                 if other == writer || other == reader {
                     continue;
                 }
-                let hides = format!("{} saw {}", self.by(reader), self.by(writer));
+                let value = seen(self.few[reader].1).expect("a reader saw a value");
+                let saw = format!("{} saw {value} of {}", self.by(reader), self.by(writer));
                 if self.facts.contains_key(&(writer, other)) {
-                    let reason = format!("{hides}, which {} overwrites", self.by(other));
+                    let reason = format!("{saw}, which {} overwrote later", self.by(other));
                     let mut rests_on = self.rests_on((writer, other));
                     rests_on.extend(self.rests_on((writer, reader)));
-                    new |= self.add(reader, other, EdgeKind::MustPrecede, reason, rests_on);
+                    new |= self.add(
+                        (reader, other),
+                        EdgeKind::MustPrecede,
+                        reason,
+                        rests_on,
+                        Some((writer, other)),
+                    );
                 }
                 if self.facts.contains_key(&(other, reader)) {
-                    let reason =
-                        format!("{hides}, which {} in between would have overwritten", self.by(other));
+                    let reason = format!("{saw} and came after {}", self.by(other));
                     let mut rests_on = self.rests_on((other, reader));
                     rests_on.extend(self.rests_on((writer, reader)));
-                    new |= self.add(other, writer, EdgeKind::MustPrecede, reason, rests_on);
+                    new |= self.add(
+                        (other, writer),
+                        EdgeKind::MustPrecede,
+                        reason,
+                        rests_on,
+                        Some((other, reader)),
+                    );
                 }
             }
         }
@@ -256,57 +282,95 @@ impl<'h> Register<'h> {
 
     fn contradiction(mut self) -> Option<Violation> {
         self.given();
-        let mut cycle = self.shortest_cycle();
-        while cycle.is_none() && self.follow() {
-            cycle = self.shortest_cycle();
+        let mut cycles = self.shortest_cycles();
+        while cycles.is_empty() && self.follow() {
+            cycles = self.shortest_cycles();
         }
-        let cycle = cycle?;
-        let edges: Vec<Edge> = cycle.iter().map(|fact| self.facts[fact].0.clone()).collect();
+        // Several may be equally short: the one with a name of its own tells most.
+        let named = cycles.into_iter().map(|cycle| (self.name(&cycle), cycle));
+        let ((_, kind, message), cycle) = named.min_by_key(|((rank, _, _), _)| *rank)?;
+        let edges: Vec<Edge> = cycle.iter().map(|fact| self.facts[fact].edge.clone()).collect();
         let operations: BTreeSet<OpId> = cycle.iter().flat_map(|fact| self.rests_on(*fact)).collect();
-        let (kind, message) = self.name(&cycle, &edges);
-        Some(violation(self.key, kind, message, operations, edges))
+        let mut violation = violation(self.key, kind, message, operations, edges);
+        let premises = self.premises(&cycle);
+        let premises = premises.iter().map(|pair| step(&self.facts[pair].edge));
+        violation.steps.splice(0..0, premises);
+        Some(violation)
     }
 
-    /// A shortest cycle as facts, the one through the earliest operation if there are several.
-    fn shortest_cycle(&self) -> Option<Vec<(usize, usize)>> {
+    /// The facts that a cycle's edges follow from, what comes first first, without the edges themselves.
+    fn premises(&self, cycle: &[Pair]) -> Vec<Pair> {
+        let mut premises: Vec<Pair> = Vec::new();
+        for pair in cycle {
+            let mut at = *pair;
+            // A premise was known before what follows from it, so this ends.
+            while let Some(premise) = self.facts[&at].premise {
+                if premises.contains(&premise) || cycle.contains(&premise) {
+                    break;
+                }
+                premises.insert(0, premise);
+                at = premise;
+            }
+        }
+        premises
+    }
+
+    /// The shortest cycles as facts, at most one per operation.
+    fn shortest_cycles(&self) -> Vec<Vec<Pair>> {
         let graph = DiGraphMap::<usize, ()>::from_edges(self.facts.keys().copied());
-        let cycles = (0..self.few.len()).filter_map(|start| cycle_through(&graph, start));
-        cycles.min_by_key(Vec::len)
+        let mut cycles: Vec<_> =
+            (0..self.few.len()).filter_map(|start| cycle_through(&graph, start)).collect();
+        let shortest = cycles.iter().map(Vec::len).min().unwrap_or(0);
+        cycles.retain(|cycle| cycle.len() == shortest);
+        cycles
     }
 
-    /// The anomaly's kind and its sentence.
-    fn name(&self, cycle: &[(usize, usize)], edges: &[Edge]) -> (&'static str, String) {
-        let swapped = |index: usize| {
-            matches!(self.few[index].1.op, KvOp::Cas { .. }) && written(self.few[index].1).is_some()
-        };
-        let (source, kinds): (_, Vec<EdgeKind>) =
-            (|index| self.sources.get(&index).copied(), edges.iter().map(|e| e.kind).collect());
-        for (at, &(from, to)) in cycle.iter().enumerate() {
-            let (reader, other) = (from, to);
-            if kinds[at] != EdgeKind::MustPrecede || source(reader).is_none() {
+    /// A cycle's rank (lower says more), the anomaly's kind and its sentence.
+    fn name(&self, cycle: &[Pair]) -> (u8, &'static str, String) {
+        let kind_of = |fact: &Pair| self.facts[fact].edge.kind;
+        for (at, &(reader, other)) in cycle.iter().enumerate() {
+            let source = self.sources.get(&reader);
+            if kind_of(&(reader, other)) != EdgeKind::MustPrecede || source.is_none() {
                 continue;
             }
-            if swapped(reader) && swapped(other) && source(reader) == source(other) {
-                let from = seen(self.few[reader].1).expect("a cas that swapped saw a value");
+            if self.swapped(reader) && self.swapped(other) && source == self.sources.get(&other) {
+                let value = seen(self.few[reader].1).expect("a cas that swapped saw a value");
                 let message =
-                    format!("{} and {} both replaced the same {from}", self.by(reader), self.by(other));
-                return ("lost-update", message);
+                    format!("{} and {} both replaced the same {value}", self.by(reader), self.by(other));
+                return (0, "lost-update", message);
             }
-            let acknowledged = self.few[other].1.precedes(self.few[reader].1);
-            if acknowledged && cycle.len() == 2 {
-                let value = seen(self.few[reader].1).expect("a reader saw a value");
-                let reader_words = asked_by(self.spec, self.few[reader].1);
-                let verb =
-                    if matches!(self.few[reader].1.op, KvOp::Get { .. }) { "returned" } else { "found" };
-                let message = format!(
-                    "{reader_words} {verb} {value} although {} had been acknowledged before it began",
-                    self.by(other)
-                );
-                return (if self.ever_seen(other) { "stale" } else { "lost" }, message);
+            let stale = |although: &str| {
+                let (id_reader, value) = (self.few[reader].1, seen(self.few[reader].1));
+                let verb = if matches!(id_reader.op, KvOp::Get { .. }) { "returned" } else { "found" };
+                let value = value.expect("a reader saw a value");
+                format!(
+                    "{} {verb} {value} although {although} before it began",
+                    asked_by(self.spec, id_reader)
+                )
+            };
+            if cycle.len() == 2 && self.few[other].1.precedes(self.few[reader].1) {
+                let mut message = stale(&format!("{} had been acknowledged", self.by(other)));
+                let premise = self.facts[&(reader, other)].premise.map(|premise| &self.facts[&premise].edge);
+                if let Some(premise) = premise.filter(|premise| premise.kind != EdgeKind::RealTime) {
+                    message += &format!("; it overwrote that, since {}", premise.reason);
+                }
+                return (1, if self.ever_seen(other) { "stale" } else { "lost" }, message);
+            }
+            let (next, last) = (cycle[(at + 1) % cycle.len()], cycle[(at + 2) % cycle.len()]);
+            let shown = kind_of(&next) == EdgeKind::ReadsFrom && kind_of(&last) == EdgeKind::RealTime;
+            if cycle.len() == 3 && shown {
+                let value = written(self.few[other].1).expect("it writes");
+                let message = stale(&format!("{} had shown {value}", self.by(last.0)));
+                return (2, "stale", message);
             }
         }
-        let reasons: Vec<&str> = edges.iter().map(|edge| edge.reason.as_str()).collect();
-        ("reordered", format!("these contradict each other: {}", reasons.join("; ")))
+        let reasons: Vec<&str> = cycle.iter().map(|fact| self.facts[fact].edge.reason.as_str()).collect();
+        (3, "reordered", format!("these contradict each other: {}", reasons.join("; ")))
+    }
+
+    /// Whether it is a cas that may have swapped.
+    fn swapped(&self, index: usize) -> bool {
+        matches!(self.few[index].1.op, KvOp::Cas { .. }) && written(self.few[index].1).is_some()
     }
 
     /// Whether anything in the whole history of the key saw what this operation wrote.
@@ -317,7 +381,7 @@ impl<'h> Register<'h> {
 }
 
 /// A shortest cycle through `start`, as edges from there on.
-fn cycle_through(graph: &DiGraphMap<usize, ()>, start: usize) -> Option<Vec<(usize, usize)>> {
+fn cycle_through(graph: &DiGraphMap<usize, ()>, start: usize) -> Option<Vec<Pair>> {
     let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
     while let Some(node) = queue.pop_front() {
