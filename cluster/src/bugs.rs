@@ -100,13 +100,12 @@ catalogue! {
     OwnVoteNotPersisted "C08" "own-vote-not-persisted" Paxos [Paxos] "a leader counts its own vote without writing it down";
     RepeatedPrepareRefused "C09" "repeated-prepare-refused" Paxos [Paxos] "a promise is given only to a ballot above the promised one, so a lost promise cannot be repeated";
     LeaderNeverStepsDown "C10" "leader-never-steps-down" Paxos [Paxos] "a leader that hears nobody goes on holding the others";
-    StaleHeartbeatCounts "C11" "stale-heartbeat-counts" Paxos [Paxos] "the heartbeat of a deposed leader restarts the election timer";
     AppliedAcrossHole "B23" "applied-across-hole" Log [Paxos] "chosen slots are applied although an earlier one is missing";
     HoleNotFilled "B24" "hole-not-filled" Log [Paxos] "a new leader leaves the holes that its predecessor left";
-    ProposalsLeak "B27" "proposals-leak" Log [Paxos] "requests in flight are remembered over a loss of leadership and never proposed again";
+    ReproposalDropped "B27" "reproposal-dropped" Log [Paxos] "a new leader does not propose again what it proposed itself in an earlier ballot";
     HashOrderApply "B28" "hash-order-apply" Log [Paxos] "a batch is applied in the order of a hash map seeded by each process";
     ReplyBySlot "B29" "reply-by-slot" Log [Paxos] "whoever waits at a slot is answered, even if another request was chosen there";
-    ReplyBeforeCommit "C12" "reply-before-commit" Log [Paxos] "a write is acknowledged as soon as the leader itself accepted it";
+    ReplyBeforeCommit "C11" "reply-before-commit" Log [Paxos] "a write is acknowledged as soon as the leader itself accepted it";
     LastRecordDropped "B34" "last-record-dropped" Storage [Single Paxos] "the last record is taken for a torn one and dropped at boot";
     ChecksumUnchecked "B35" "checksum-unchecked" Storage [Single Paxos] "a damaged record is taken as data";
     WipedReplicaVotes "B36" "wiped-replica-votes" Storage [Single Paxos] "a replica that lost its disk takes part as if it never had one";

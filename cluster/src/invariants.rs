@@ -1,32 +1,374 @@
-//! Monitors over ghost events.
+//! Monitors: what must hold in every run, checked on ghost events as they are released.
+//!
+//! Events are seen only once durable, in the order in which they leave their nodes, so a monitor never judges memory
+//! that a crash may still undo. Agreement: X1 one value per slot; X2 chosen or applied means accepted by a majority
+//! in one ballot; X3 promises, commits and applied slots never fall, and slots are applied in order; X4 nothing is
+//! accepted below a promise; X5 one leader per ballot, one value per ballot and slot; X6 equal slot, equal state; X7
+//! what is proposed above a chosen ballot is the chosen value; X8 a restart remembers what was sent; X9 a replica that
+//! lost its disk never votes. Sessions: E1 numbers rise; E2 one version per mutation; E3 one reply per mutation; E4 no
+//! reply before execution. Memory is bounded: the oldest slots and mutations are forgotten, and then not judged.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::event::Event;
 use crate::node::NodeId;
+use crate::paxos::{Ballot, Slot};
+use crate::session::ClientId;
+
+/// Slots remembered.
+const SLOTS_MAX: usize = 1 << 16;
+/// Mutations remembered.
+const MUTATIONS_MAX: usize = 1 << 16;
+/// Ballots remembered, in all and per slot.
+const BALLOTS_MAX: usize = 1 << 12;
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
-    /// Its name.
+    /// Its name, such as `X1`.
     pub invariant: &'static str,
-    /// What happened.
-    pub message: alloc::string::String,
+    /// What happened, where.
+    pub message: String,
 }
 
-/// Watches the events of all servers.
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.message)
+    }
+}
+
+fn require(holds: bool, invariant: &'static str, message: impl FnOnce() -> String) -> Result<(), Breach> {
+    if holds { Ok(()) } else { Err(Breach { invariant, message: message() }) }
+}
+
+/// What is known of one server.
 #[derive(Clone, Debug, Default)]
-pub struct Monitor {}
+struct Server {
+    /// Its bit in the masks of voters.
+    bit: u64,
+    is_excused: bool,
+    must_learn: bool,
+    is_learner: bool,
+    promised: Ballot,
+    accepted: BTreeMap<Slot, Ballot>,
+    committed: Slot,
+    applied: Slot,
+    version: u64,
+    sessions: BTreeMap<ClientId, u64>,
+}
+
+/// What is known of one ballot at one slot.
+#[derive(Clone, Debug, Default)]
+struct Round {
+    proposed: Option<u64>,
+    voters: u64,
+}
+
+/// What is known of one slot.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    rounds: BTreeMap<Ballot, Round>,
+    /// The lowest ballot that a majority accepted, and its value.
+    chosen: Option<(Ballot, u64)>,
+    state: Option<u64>,
+}
+
+/// What is known of one mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mutation {
+    client: ClientId,
+    seq: u64,
+    reply: u64,
+}
+
+/// Watches all servers of one group (or the single server).
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    servers: BTreeMap<NodeId, Server>,
+    places: BTreeMap<Slot, Place>,
+    /// Slots up to here are forgotten.
+    slots_forgotten: Slot,
+    leaders: BTreeMap<Ballot, NodeId>,
+    mutations: BTreeMap<u64, Mutation>,
+    versions: BTreeMap<(ClientId, u64), u64>,
+    /// Versions up to here are forgotten.
+    versions_forgotten: u64,
+}
 
 impl Monitor {
     /// For these servers.
-    pub fn new(_servers: alloc::vec::Vec<NodeId>) -> Self {
-        Self {}
+    pub fn new(servers: impl IntoIterator<Item = NodeId>) -> Self {
+        let server = |(index, id)| (id, Server { bit: 1_u64 << index, ..Server::default() });
+        let servers: BTreeMap<NodeId, Server> = servers.into_iter().enumerate().map(server).collect();
+        assert!(!servers.is_empty() && servers.len() <= 64, "a group has 1 to 64 servers");
+        Self {
+            servers,
+            places: BTreeMap::new(),
+            slots_forgotten: Slot::ZERO,
+            leaders: BTreeMap::new(),
+            mutations: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            versions_forgotten: 0,
+        }
     }
 
-    /// Takes one event, in the order of release.
-    pub fn observe(&mut self, _node: NodeId, _event: &Event) -> Result<(), Breach> {
+    /// This replica's disk lost something that was durable: what it promised (X3, X8) no longer binds it.
+    pub fn excuse(&mut self, node: NodeId) {
+        self.server(node).is_excused = true;
+    }
+
+    /// This replica's disk was wiped, or a record in it damaged: it must be a learner from its next boot on (X9).
+    pub fn expect_learner(&mut self, node: NodeId) {
+        self.excuse(node);
+        self.server(node).must_learn = true;
+    }
+
+    /// Takes one event, in the order of release; events of clients and strangers are ignored.
+    pub fn observe(&mut self, node: NodeId, event: &Event) -> Result<(), Breach> {
+        if !self.servers.contains_key(&node) {
+            return Ok(());
+        }
+        match event {
+            Event::Booted { promised, accepted, learner, .. } => {
+                self.on_booted(node, *promised, accepted, *learner)
+            }
+            Event::Leader { ballot, .. } => self.on_leader(node, *ballot),
+            Event::PromiseSent { ballot } => self.on_promise(node, *ballot),
+            Event::AcceptedSent { ballot, slots } => self.on_accepted(node, *ballot, slots),
+            Event::ProposalSent { ballot, slot, entry } => self.on_proposal(node, *ballot, *slot, *entry),
+            Event::Chosen { slot, ballot, entry } => self.on_chosen(node, *slot, *ballot, *entry),
+            Event::Committed { slot } => self.on_committed(node, *slot),
+            Event::Applied { slot, entry, state } => self.on_applied(node, *slot, *entry, *state),
+            Event::Executed { client, seq, version, mutation: true, reply } => {
+                let mutation = Mutation { client: *client, seq: *seq, reply: *reply };
+                self.on_executed(node, *version, mutation)
+            }
+            Event::ReplySent { client, seq, mutation: true, reply } => {
+                self.on_reply(node, Mutation { client: *client, seq: *seq, reply: *reply })
+            }
+            Event::Candidate { .. }
+            | Event::StepDown { .. }
+            | Event::Learned { .. }
+            | Event::Executed { .. }
+            | Event::ReplySent { .. }
+            | Event::LogFull { .. } => Ok(()),
+        }
+    }
+
+    fn server(&mut self, node: NodeId) -> &mut Server {
+        self.servers.get_mut(&node).expect("only servers under watch are asked for")
+    }
+
+    fn place(&mut self, slot: Slot) -> Option<&mut Place> {
+        assert!(slot > Slot::ZERO, "slots count from 1");
+        if slot <= self.slots_forgotten {
+            return None;
+        }
+        if self.places.len() >= SLOTS_MAX && !self.places.contains_key(&slot) {
+            let (oldest, _) = self.places.pop_first().expect("a full map is not empty");
+            self.slots_forgotten = self.slots_forgotten.max(oldest);
+            self.servers.values_mut().for_each(|server| drop(server.accepted.remove(&oldest)));
+        }
+        Some(self.places.entry(slot).or_default())
+    }
+
+    fn on_booted(
+        &mut self,
+        node: NodeId,
+        promised: Ballot,
+        accepted: &[(Slot, Ballot)],
+        learner: bool,
+    ) -> Result<(), Breach> {
+        let server = self.server(node);
+        require(learner || !server.must_learn, "X9", || {
+            format!("{node} lost its disk and booted as if it had not")
+        })?;
+        server.is_learner = learner;
+        if !server.is_excused {
+            let sent = server.promised;
+            require(promised >= sent, "X8", || {
+                format!("{node} sent ballot {sent} and booted with {promised}")
+            })?;
+            let held: BTreeMap<Slot, Ballot> = accepted.iter().copied().collect();
+            for (slot, ballot) in &server.accepted {
+                let is_held = held.get(slot).is_some_and(|held| held >= ballot);
+                require(is_held, "X8", || {
+                    format!(
+                        "{node} reported {slot} accepted in {ballot} and booted with {:?}",
+                        held.get(slot)
+                    )
+                })?;
+            }
+        }
+        server.promised = promised;
+        server.accepted.retain(|_, _| !learner);
+        (server.committed, server.applied, server.version) = (Slot::ZERO, Slot::ZERO, 0);
+        server.sessions.clear();
         Ok(())
     }
 
-    /// This replica was wiped or damaged: what it promised no longer binds it.
-    pub fn excuse(&mut self, _node: NodeId) {}
+    fn on_leader(&mut self, node: NodeId, ballot: Ballot) -> Result<(), Breach> {
+        require(ballot.node == node, "X5", || format!("{node} leads the ballot {ballot} of another"))?;
+        let other = self.leaders.insert(ballot, node);
+        require(other.is_none(), "X5", || format!("ballot {ballot} has a second leadership"))?;
+        if self.leaders.len() > BALLOTS_MAX {
+            self.leaders.pop_first();
+        }
+        Ok(())
+    }
+
+    fn on_promise(&mut self, node: NodeId, ballot: Ballot) -> Result<(), Breach> {
+        let server = self.server(node);
+        require(!server.is_learner, "X9", || format!("{node} lost its disk and promised {ballot}"))?;
+        let promised = server.promised;
+        require(ballot >= promised, "X3", || format!("{node} promised {promised} and then {ballot}"))?;
+        server.promised = ballot;
+        Ok(())
+    }
+
+    fn on_accepted(&mut self, node: NodeId, ballot: Ballot, slots: &[Slot]) -> Result<(), Breach> {
+        let server = self.server(node);
+        require(!server.is_learner, "X9", || format!("{node} lost its disk and accepted in {ballot}"))?;
+        let promised = server.promised;
+        require(ballot >= promised, "X4", || format!("{node} promised {promised} and accepted in {ballot}"))?;
+        server.promised = ballot;
+        let bit = server.bit;
+        for slot in slots {
+            let Some(place) = self.place(*slot) else { continue };
+            place.rounds.entry(ballot).or_default().voters |= bit;
+            if place.rounds.len() > BALLOTS_MAX {
+                place.rounds.pop_first();
+            }
+            self.server(node).accepted.insert(*slot, ballot);
+            self.count(*slot, ballot)?;
+        }
+        Ok(())
+    }
+
+    fn has_majority(&self, slot: Slot, ballot: Ballot) -> bool {
+        let round = self.places.get(&slot).and_then(|place| place.rounds.get(&ballot));
+        let voters = round.map_or(0, |round| round.voters.count_ones() as usize);
+        voters > self.servers.len() / 2
+    }
+
+    /// A vote came in: whoever has a majority now is chosen, whether any node has noticed or not.
+    fn count(&mut self, slot: Slot, ballot: Ballot) -> Result<(), Breach> {
+        if !self.has_majority(slot, ballot) {
+            return Ok(());
+        }
+        let place = self.places.get_mut(&slot).expect("a slot with voters is known");
+        let Some(value) = place.rounds.get(&ballot).and_then(|round| round.proposed) else { return Ok(()) };
+        if let Some((earlier, chosen)) = place.chosen {
+            require(value == chosen, "X1", || {
+                format!("{slot} has {chosen:016x} in {earlier} and {value:016x} in {ballot}")
+            })?;
+        }
+        for (later, round) in place.rounds.range(ballot..) {
+            require(round.proposed.is_none_or(|proposed| proposed == value), "X7", || {
+                format!("{slot} has {value:016x} in {ballot}, but {later} proposed otherwise")
+            })?;
+        }
+        let lowest = place.chosen.map_or(ballot, |(earlier, _)| earlier.min(ballot));
+        place.chosen = Some((lowest, value));
+        Ok(())
+    }
+
+    fn on_proposal(&mut self, node: NodeId, ballot: Ballot, slot: Slot, entry: u64) -> Result<(), Breach> {
+        require(ballot.node == node, "X5", || format!("{node} proposed in the ballot {ballot} of another"))?;
+        let Some(place) = self.place(slot) else { return Ok(()) };
+        if let Some((earlier, chosen)) = place.chosen {
+            require(ballot < earlier || chosen == entry, "X7", || {
+                format!("{slot} has {chosen:016x} in {earlier}, but {ballot} proposed {entry:016x}")
+            })?;
+        }
+        let proposed = place.rounds.entry(ballot).or_default().proposed.replace(entry);
+        require(proposed.is_none_or(|proposed| proposed == entry), "X5", || {
+            format!("{ballot} proposed two values at {slot}")
+        })
+    }
+
+    fn on_chosen(&mut self, node: NodeId, slot: Slot, ballot: Ballot, entry: u64) -> Result<(), Breach> {
+        let Some(place) = self.place(slot) else { return Ok(()) };
+        let proposed = place.rounds.get(&ballot).and_then(|round| round.proposed);
+        require(self.has_majority(slot, ballot) && proposed == Some(entry), "X2", || {
+            format!("{node} took {slot} for chosen in {ballot}, which no majority accepted")
+        })
+    }
+
+    fn on_committed(&mut self, node: NodeId, slot: Slot) -> Result<(), Breach> {
+        let server = self.server(node);
+        let before = server.committed;
+        require(slot > before, "X3", || format!("{node} committed {before} and then {slot}"))?;
+        server.committed = slot;
+        Ok(())
+    }
+
+    fn on_applied(&mut self, node: NodeId, slot: Slot, entry: u64, state: u64) -> Result<(), Breach> {
+        let server = self.server(node);
+        let (before, committed) = (server.applied, server.committed);
+        require(slot == before.next(), "X3", || format!("{node} applied {before} and then {slot}"))?;
+        require(slot <= committed, "X3", || format!("{node} applied {slot} but committed only {committed}"))?;
+        server.applied = slot;
+        let Some(place) = self.place(slot) else { return Ok(()) };
+        let Some((ballot, chosen)) = place.chosen else {
+            return require(false, "X2", || format!("{node} applied {slot}, which no majority accepted"));
+        };
+        require(chosen == entry, "X1", || {
+            format!("{node} applied {entry:016x} at {slot}, but {chosen:016x} was chosen in {ballot}")
+        })?;
+        let other = *place.state.get_or_insert(state);
+        require(other == state, "X6", || {
+            format!("{node} is in state {state:016x} after {slot}, another replica in {other:016x}")
+        })
+    }
+
+    fn on_executed(&mut self, node: NodeId, version: u64, mutation: Mutation) -> Result<(), Breach> {
+        let server = self.server(node);
+        let Mutation { client, seq, reply } = mutation;
+        let before = server.version;
+        require(version == before + 1, "E2", || format!("{node} went from version {before} to {version}"))?;
+        server.version = version;
+        let last = server.sessions.insert(client, seq).unwrap_or(0);
+        require(last < seq, "E1", || format!("{node} executed {client}:{last} and then {client}:{seq}"))?;
+        if version <= self.versions_forgotten {
+            return Ok(());
+        }
+        let known = *self.mutations.entry(version).or_insert(mutation);
+        require((known.client, known.seq) == (client, seq), "E2", || {
+            format!("version {version} is {}:{} and, on {node}, {client}:{seq}", known.client, known.seq)
+        })?;
+        require(known.reply == reply, "E3", || format!("{client}:{seq} has another reply on {node}"))?;
+        let other = *self.versions.entry((client, seq)).or_insert(version);
+        require(other == version, "E2", || {
+            format!("{client}:{seq} is version {other} and version {version}")
+        })?;
+        if self.mutations.len() > MUTATIONS_MAX {
+            let (oldest, forgotten) = self.mutations.pop_first().expect("a full map is not empty");
+            self.versions.remove(&(forgotten.client, forgotten.seq));
+            self.versions_forgotten = oldest;
+        }
+        Ok(())
+    }
+
+    fn on_reply(&mut self, node: NodeId, sent: Mutation) -> Result<(), Breach> {
+        let Mutation { client, seq, reply } = sent;
+        let Some(version) = self.versions.get(&(client, seq)) else {
+            return require(self.versions_forgotten > 0, "E4", || {
+                format!("{node} answered {client}:{seq}, which nobody had executed")
+            });
+        };
+        let executed = self.mutations.get(version).expect("both maps know the same mutations");
+        require(executed.reply == reply, "E3", || {
+            format!("{node} answered {client}:{seq} otherwise than it was executed")
+        })
+    }
+
+    /// The ids of the servers under watch.
+    pub fn servers(&self) -> Vec<NodeId> {
+        self.servers.keys().copied().collect()
+    }
 }

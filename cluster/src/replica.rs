@@ -143,7 +143,7 @@ impl Replica {
         let leading = self.paxos.leading();
         if leading != self.led {
             self.led = leading;
-            if !config.bugs.has(Bug::ReplyBySlot) && !config.bugs.has(Bug::ProposalsLeak) {
+            if !config.bugs.has(Bug::ReplyBySlot) {
                 self.waiting.clear();
             }
         }

@@ -127,9 +127,6 @@ impl<C: Command> Paxos<C> {
             return;
         }
         if ballot < self.promised {
-            if config.bugs.has(Bug::StaleHeartbeatCounts) && self.leading().is_none() {
-                self.hear(config, from, effects);
-            }
             effects.send(from, Message::Nack { promised: self.promised });
             return;
         }

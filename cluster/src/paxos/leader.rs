@@ -167,6 +167,8 @@ impl<C: Command> Paxos<C> {
         let mut entries = Vec::new();
         for slot in (inherited.0 + 1..=last.0).map(Slot) {
             match candidate.adopted.get(&slot) {
+                // Accepted in a ballot of one's own is not chosen: it must go through this ballot like any other.
+                Some((old, _)) if old.node == config.id && config.bugs.has(Bug::ReproposalDropped) => {}
                 Some((_, entry)) => entries.push((slot, entry.clone())),
                 None if config.bugs.has(Bug::HoleNotFilled) => {}
                 None => entries.push((slot, Entry::Noop)),

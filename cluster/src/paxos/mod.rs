@@ -44,6 +44,12 @@ impl Ballot {
     pub const ZERO: Self = Self { round: 0, node: NodeId(0) };
 }
 
+impl Default for Ballot {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
 impl From<(u64, NodeId)> for Ballot {
     fn from((round, node): (u64, NodeId)) -> Self {
         Self { round, node }

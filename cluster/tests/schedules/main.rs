@@ -1,0 +1,117 @@
+//! Thousands of short random schedules of replicas and clients: loss, duplication, reordering, cuts and crashes with
+//! unsynced loss, every ghost event monitored, replies checked, and progress demanded after healing.
+//!
+//! The simulator is deliberately small and independent of the harness. One seed is one schedule.
+
+mod clients;
+mod world;
+
+use squall_cluster::bugs::{Bug, Bugs, Mode};
+
+use world::{Failure, Figures, Plan, run};
+
+/// How many schedules each test runs; more with `SQUALL_SCHEDULES`.
+fn schedules(default: u64) -> u64 {
+    std::env::var("SQUALL_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Runs schedules that must be clean, and in which enough must happen.
+fn assert_clean(plan: &Plan, seeds: u64) {
+    let mut total = Figures::default();
+    for seed in 0..seeds {
+        match run(plan, seed) {
+            Ok(figures) => total.add(&figures),
+            Err(failure) => panic!("seed {seed} of {plan:?}: {failure}"),
+        }
+    }
+    println!("{seeds} schedules of {plan:?}: {total:?}");
+    assert!(total.answered > 60 * seeds && total.crashes > seeds, "little happened: {total:?}");
+    assert!(total.leaders > seeds, "nobody was ever replaced: {total:?}");
+}
+
+#[test]
+fn one_replica_is_correct() {
+    assert_clean(&Plan::new(1), schedules(100));
+}
+
+#[test]
+fn three_replicas_are_correct() {
+    assert_clean(&Plan::new(3), schedules(300));
+}
+
+#[test]
+fn five_replicas_are_correct() {
+    assert_clean(&Plan::new(5), schedules(150));
+}
+
+#[test]
+fn seven_replicas_are_correct() {
+    assert_clean(&Plan::new(7), schedules(40));
+}
+
+/// Tiny pages: promises, proposals and lessons take many rounds.
+#[test]
+fn small_pages_are_correct() {
+    assert_clean(&Plan { page_entries: 3, ..Plan::new(3) }, schedules(150));
+}
+
+/// A minority loses its disks, or finds a record damaged, and only learns from then on.
+#[test]
+fn wiped_minority_is_correct() {
+    assert_clean(&Plan { wipes: true, ..Plan::new(5) }, schedules(150));
+}
+
+/// After healing, one server stays cut off, deaf or mute: the others must get on without it.
+#[test]
+fn limping_group_makes_progress() {
+    assert_clean(&Plan { limps: true, ..Plan::new(3) }, schedules(150));
+    assert_clean(&Plan { limps: true, ..Plan::new(5) }, schedules(50));
+}
+
+/// Same seed, same schedule.
+#[test]
+fn schedules_are_deterministic() {
+    for seed in 0..10 {
+        let figures = || run(&Plan::new(3), seed).map_err(|failure| failure.to_string());
+        assert_eq!(figures(), figures());
+    }
+}
+
+/// Which bugs this small simulator finds, and by which check; `SQUALL_BUGS=1` prints all of them.
+#[test]
+fn bugs_are_caught() {
+    let seeds = schedules(60);
+    let mut missed = Vec::new();
+    for bug in Bug::ALL.iter().copied().filter(|bug| bug.modes().contains(&Mode::Paxos)) {
+        let found = hunt(bug, seeds);
+        match found {
+            Some((tried, failure)) => println!("{:4} {:28} seed {tried:4}: {failure}", bug.id(), bug.name()),
+            None => {
+                println!("{:4} {:28} missed in {seeds} seeds", bug.id(), bug.name());
+                missed.push(bug);
+            }
+        }
+    }
+    println!("missed: {missed:?}");
+    assert!(missed.len() <= 12, "missed {missed:?}");
+}
+
+fn hunt(bug: Bug, seeds: u64) -> Option<(u64, Failure)> {
+    let base = Plan { bugs: Bugs::of(&[bug]), ..Plan::new(3) };
+    let plans = [
+        base.clone(),
+        Plan { replicas: 5, ..base.clone() },
+        Plan { wipes: true, ..base.clone() },
+        Plan { limps: true, ..base.clone() },
+        Plan { page_entries: 3, ..base },
+    ];
+    (0..seeds).find_map(|seed| {
+        let plan = &plans[usize::try_from(seed).expect("small") % plans.len()];
+        let outcome = std::panic::catch_unwind(|| run(plan, seed));
+        match outcome {
+            Ok(Ok(_)) => None,
+            Ok(Err(failure)) => Some((seed, failure)),
+            Err(_) => Some((seed, Failure::Panic)),
+        }
+    })
+}
