@@ -4,6 +4,7 @@
 //! depends on the history alone. Verdicts are three-valued to the end: what could not be decided is
 //! [`Verdict::Unknown`] with the bound that was reached, never valid.
 
+pub mod format;
 pub mod history;
 pub mod kv;
 mod observed;
