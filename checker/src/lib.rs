@@ -4,15 +4,23 @@
 //! depends on the history alone. Verdicts are three-valued to the end: what could not be decided is
 //! [`Verdict::Unknown`] with the bound that was reached, never valid.
 
+pub mod exactly_once;
+pub mod explain;
 pub mod format;
 pub mod history;
+pub mod judge;
 pub mod kv;
+pub mod linearizable;
 mod observed;
+pub mod search;
 pub mod spec;
 pub mod value;
 pub mod verdict;
+mod words;
 
+pub use exactly_once::ExactlyOnce;
 pub use history::{Completion, History, Malformed, OpId, Operation, ProcessId};
+pub use linearizable::Linearizable;
 pub use spec::Spec;
 pub use value::Value;
 pub use verdict::{Bounds, Check, CheckOutcome, Edge, EdgeKind, Verdict, Violation};

@@ -1,0 +1,170 @@
+//! The check "linearizable": judges every partition with the general search, in fair rounds.
+//!
+//! Each round gives every undecided partition the same budget of steps, eight times the last one's, so that one
+//! hard key cannot starve an easy illegal one. What no round decides is unknown, with the bound that was reached.
+
+use std::borrow::Cow;
+
+use crate::explain::explain;
+use crate::history::{History, OpId, Operation};
+use crate::search::{Decision, Limit, Search};
+use crate::spec::Spec;
+use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict};
+
+/// Steps per partition in the first round.
+const STEPS_FIRST: u64 = 20_000;
+/// How much more each further round gives.
+const STEPS_GROWTH: u64 = 8;
+/// Steps per partition at most once some partition is known to be illegal.
+const STEPS_AFTER_ILLEGAL_MAX: u64 = 160_000;
+/// Illegal partitions explained in full; of the others the report says only that they are illegal.
+const EXPLAINED_MAX: usize = 10;
+
+/// Whether there is one order of the operations, legal for the specification, that keeps every operation within
+/// its interval. For any [`Spec`]; partition by partition.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Linearizable;
+
+/// The name of the check.
+pub(crate) const NAME: &str = "linearizable";
+
+type OperationOf<S> = Operation<<S as Spec>::Op, <S as Spec>::Ret>;
+
+/// One partition on its way to a verdict.
+struct Pending<'h, O, R> {
+    key: Cow<'h, str>,
+    ids: Vec<OpId>,
+    operations: Vec<&'h Operation<O, R>>,
+    verdict: Option<Verdict>,
+    limit: Option<Limit>,
+}
+
+impl<S: Spec> Check<S> for Linearizable {
+    fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(NAME)
+    }
+
+    fn check(&self, spec: &S, history: &History<S::Op, S::Ret>, bounds: &Bounds<'_>) -> CheckOutcome {
+        let mut pending: Vec<_> = history
+            .partitions(|op| spec.partition(op))
+            .into_iter()
+            .map(|(key, ids)| {
+                let operations: Vec<_> = ids.iter().map(|id| history.get(*id)).collect();
+                let nothing = operations.iter().all(|operation| operation.ret().is_none());
+                Pending { key, ids, operations, verdict: nothing.then_some(Verdict::Vacuous), limit: None }
+            })
+            .collect();
+        let vacuous = pending.iter().all(|partition| partition.verdict == Some(Verdict::Vacuous));
+        let steps = judge(spec, &mut pending, bounds);
+        outcome(spec, history, pending, vacuous, bounds, steps)
+    }
+}
+
+/// Rounds over the undecided partitions; the steps taken.
+fn judge<S: Spec>(spec: &S, pending: &mut [Pending<'_, S::Op, S::Ret>], bounds: &Bounds<'_>) -> u64 {
+    let mut search = Search::new(spec);
+    let (mut steps, mut asked_at) = (0, 0);
+    let mut budget = STEPS_FIRST;
+    let mut illegal = false;
+    loop {
+        let mut undecided = false;
+        for partition in pending.iter_mut().filter(|partition| partition.verdict.is_none()) {
+            let steps_max = budget.min(bounds.steps_max.saturating_sub(steps));
+            if steps - asked_at > STEPS_FIRST && (bounds.should_stop)() {
+                partition.limit = Some(Limit::Stopped);
+            } else if steps_max > 0 {
+                let decision = search.decide(&partition.operations, &Bounds { steps_max, ..bounds.clone() });
+                steps += search.steps();
+                partition.limit = match decision {
+                    Decision::Undecided(limit) => Some(limit),
+                    Decision::Legal(_) | Decision::Illegal { .. } => None,
+                };
+                partition.verdict = match decision {
+                    Decision::Legal(_) => Some(Verdict::Valid),
+                    Decision::Illegal { .. } => Some(Verdict::Invalid),
+                    Decision::Undecided(Limit::Steps(_)) => None,
+                    // No further round would get further.
+                    Decision::Undecided(_) => Some(Verdict::Unknown),
+                };
+                illegal |= partition.verdict == Some(Verdict::Invalid);
+            }
+            if steps - asked_at > STEPS_FIRST {
+                asked_at = steps;
+            }
+            if partition.limit == Some(Limit::Stopped) {
+                return steps;
+            }
+            undecided |= partition.verdict.is_none();
+        }
+        let spent = steps >= bounds.steps_max || (illegal && budget >= STEPS_AFTER_ILLEGAL_MAX);
+        if !undecided || spent {
+            return steps;
+        }
+        budget = budget.saturating_mul(STEPS_GROWTH);
+    }
+}
+
+fn outcome<S: Spec>(
+    spec: &S,
+    history: &History<S::Op, S::Ret>,
+    pending: Vec<Pending<'_, S::Op, S::Ret>>,
+    vacuous: bool,
+    bounds: &Bounds<'_>,
+    steps: u64,
+) -> CheckOutcome {
+    let mut partitions = Vec::with_capacity(pending.len());
+    let mut violations = Vec::new();
+    let (mut unknown, mut why) = (0usize, String::new());
+    for partition in pending {
+        let verdict = partition.verdict.unwrap_or(Verdict::Unknown);
+        if verdict == Verdict::Invalid {
+            let in_full = violations.len() < EXPLAINED_MAX;
+            let ids: Vec<(OpId, &OperationOf<S>)> =
+                partition.ids.iter().copied().zip(partition.operations.iter().copied()).collect();
+            violations.push(explain(spec, &partition.key, &ids, in_full, bounds));
+        }
+        if verdict == Verdict::Unknown {
+            if unknown == 0 {
+                why = undecided_because(&partition.key, partition.limit, bounds, steps);
+            }
+            unknown += 1;
+        }
+        let (key, operations) = (partition.key.into_owned(), partition.operations.len());
+        partitions.push(Partition { key, operations, verdict });
+    }
+    let verdict = if !violations.is_empty() {
+        Verdict::Invalid
+    } else if unknown > 0 {
+        Verdict::Unknown
+    } else if vacuous {
+        Verdict::Vacuous
+    } else {
+        Verdict::Valid
+    };
+    let reason = match verdict {
+        Verdict::Vacuous if history.is_empty() => Some("the history is empty: nothing to judge".to_owned()),
+        Verdict::Vacuous => Some("no operation completed: nothing to judge".to_owned()),
+        _ if unknown > 1 => Some(format!("{why}; {} more partitions are undecided", unknown - 1)),
+        _ if unknown > 0 => Some(why),
+        _ => None,
+    };
+    CheckOutcome { check: NAME.to_owned(), verdict, violations, reason, partitions }
+}
+
+fn undecided_because(key: &str, limit: Option<Limit>, bounds: &Bounds<'_>, steps: u64) -> String {
+    let place = if key.is_empty() { "the history".to_owned() } else { format!("partition {key}") };
+    match limit {
+        Some(Limit::Steps(_)) | None if steps >= bounds.steps_max => {
+            format!(
+                "{place} is undecided: the bound of {} steps over all partitions was reached",
+                bounds.steps_max
+            )
+        }
+        Some(Limit::Steps(_)) | None => {
+            format!(
+                "{place} is undecided: the search was not carried on after {steps} steps, another being invalid"
+            )
+        }
+        Some(limit) => format!("{place} is undecided: {limit}"),
+    }
+}

@@ -1,0 +1,63 @@
+//! Sentences about operations, as all explanations use them.
+
+use crate::history::{OpId, Operation};
+use crate::spec::Spec;
+use crate::verdict::{Edge, EdgeKind};
+
+/// Longer descriptions are cut in their middle; the full value is in the history.
+const CHARACTERS_MAX: usize = 160;
+
+/// `text`, cut in its middle if it is very long.
+pub(crate) fn brief(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= CHARACTERS_MAX {
+        return text.to_owned();
+    }
+    let half = CHARACTERS_MAX / 2;
+    let head: String = text.chars().take(half).collect();
+    let tail: String = text.chars().skip(count - half).collect();
+    format!("{head} … {tail}")
+}
+
+/// `append k3 9 by process 2`.
+pub(crate) fn by<S: Spec>(spec: &S, operation: &Operation<S::Op, S::Ret>) -> String {
+    let words = brief(&spec.describe(&operation.op, operation.ret()));
+    format!("{words} by process {}", operation.process)
+}
+
+/// The same without what it returned: `read k3 by process 5`.
+pub(crate) fn asked_by<S: Spec>(spec: &S, operation: &Operation<S::Op, S::Ret>) -> String {
+    format!("{} by process {}", brief(&spec.describe(&operation.op, None)), operation.process)
+}
+
+/// "`from` finished before `to` began".
+pub(crate) fn real_time<S: Spec>(
+    spec: &S,
+    from: (OpId, &Operation<S::Op, S::Ret>),
+    to: (OpId, &Operation<S::Op, S::Ret>),
+) -> Edge {
+    debug_assert!(from.1.precedes(to.1), "the caller looked");
+    let reason = format!("{} finished before {} began", by(spec, from.1), by(spec, to.1));
+    edge(from.0, to.0, EdgeKind::RealTime, reason, Vec::new())
+}
+
+/// An edge.
+pub(crate) fn edge(from: OpId, to: OpId, kind: EdgeKind, reason: String, evidence: Vec<OpId>) -> Edge {
+    Edge { from, to, kind, reason, evidence }
+}
+
+/// The steps of an argument that goes along a cycle of edges.
+pub(crate) fn steps(edges: &[Edge]) -> Vec<String> {
+    let mut steps: Vec<String> = edges
+        .iter()
+        .map(|edge| format!("{}, so {} comes before {}", edge.reason, edge.from, edge.to))
+        .collect();
+    if let Some(first) = edges.first() {
+        let mut round = first.from.to_string();
+        for edge in edges {
+            round += &format!(" < {}", edge.to);
+        }
+        steps.push(format!("together {round}: no order of these operations is possible"));
+    }
+    steps
+}

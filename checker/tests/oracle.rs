@@ -1,0 +1,286 @@
+//! The search against brute force: random small histories of every operation and every kind of completion, with
+//! ties, judged by trying all orders of all subsets. Not one difference is allowed. `SQUALL_ORACLE_CASES` asks
+//! for more cases than the default.
+
+use std::sync::Arc;
+
+use squall_checker::kv::{KvOp, KvRet, KvSpec};
+use squall_checker::search::{Decision, Search};
+use squall_checker::{
+    Bounds, Check, Completion, EdgeKind, ExactlyOnce, History, Linearizable, Operation, ProcessId, Spec,
+    Value, Verdict, Violation,
+};
+
+type KvOperation = Operation<KvOp, KvRet>;
+
+/// A small generator of numbers (SplitMix64), so that cases are the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+}
+
+/// Whether some order of all completed and some indeterminate operations is legal: tries them all.
+fn brute_force(spec: &KvSpec, operations: &[KvOperation]) -> bool {
+    fn extend(spec: &KvSpec, operations: &[KvOperation], used: u32, state: &Value) -> bool {
+        let left = |index: usize| used >> index & 1 == 0;
+        let required = |operation: &KvOperation| matches!(operation.completion, Completion::Ok(_));
+        if operations.iter().enumerate().all(|(index, operation)| !left(index) || !required(operation)) {
+            return true;
+        }
+        operations.iter().enumerate().any(|(index, operation)| {
+            let free = left(index)
+                && operation.completion != Completion::Fail
+                && !operations.iter().enumerate().any(|(other, earlier)| {
+                    left(other) && required(earlier) && earlier.returned.unwrap() < operation.invoked
+                });
+            free && spec
+                .step(state, &operation.op, operation.ret())
+                .is_some_and(|next| extend(spec, operations, used | 1 << index, &next))
+        })
+    }
+    extend(spec, operations, 0, &spec.init())
+}
+
+/// What a case may contain.
+#[derive(Clone, Copy, Debug)]
+enum Flavour {
+    Register,
+    Cas,
+    List,
+    Text,
+    Everything,
+}
+
+const FLAVOURS: [Flavour; 5] =
+    [Flavour::Register, Flavour::Cas, Flavour::List, Flavour::Text, Flavour::Everything];
+
+fn value(random: &mut Random, flavour: Flavour) -> Value {
+    let number = random.below(4) as i64;
+    match flavour {
+        Flavour::Text if random.one_in(8) => "".into(),
+        Flavour::Text => ["a", "b", "ab", "ba"][number as usize].into(),
+        Flavour::Everything if random.one_in(6) => Value::Nil,
+        Flavour::Everything if random.one_in(6) => Value::list([number]),
+        Flavour::Everything if random.one_in(6) => Value::list([]),
+        Flavour::Everything if random.one_in(6) => "a".into(),
+        _ => Value::Int(number),
+    }
+}
+
+fn op(random: &mut Random, flavour: Flavour) -> KvOp {
+    let key: Arc<str> = "k".into();
+    let choice = match flavour {
+        Flavour::Register => random.below(5),
+        Flavour::Cas => [0, 1, 3, 5, 6, 7, 8][random.below(7) as usize],
+        Flavour::List | Flavour::Text => [0, 1, 2, 4, 9, 9, 9][random.below(7) as usize],
+        Flavour::Everything => random.below(12),
+    };
+    match choice {
+        0..=2 => KvOp::Get { key },
+        3 | 4 => KvOp::Put { key, value: value(random, flavour) },
+        5..=8 => {
+            let expected = if random.one_in(4) { Value::Nil } else { value(random, flavour) };
+            KvOp::Cas { key, expected, new: value(random, flavour) }
+        }
+        9 | 10 => KvOp::Append { key, value: value(random, flavour) },
+        _ => KvOp::Delete { key },
+    }
+}
+
+/// A history that is usually legal or nearly so: operations take effect one after the other in a random order
+/// on a real store, get intervals around that moment, and sometimes a return is falsified.
+fn case(random: &mut Random, spec: &KvSpec, flavour: Flavour) -> Vec<KvOperation> {
+    let count = 2 + random.below(6) as usize;
+    let stretch = 1 + random.below(4);
+    let mut state = spec.init();
+    let mut seen = vec![state.clone()];
+    let mut operations = Vec::new();
+    for number in 0..count {
+        let op = op(random, flavour);
+        let fate = random.below(10);
+        let happens = fate > 2 || (fate > 0 && random.one_in(2));
+        let before = state.clone();
+        if happens {
+            state = spec.step(&before, &op, None).expect("any outcome is acceptable");
+            seen.push(state.clone());
+        }
+        let lie = random.one_in(2);
+        let told = if lie { seen[random.below(seen.len() as u64) as usize].clone() } else { before.clone() };
+        let ret = match &op {
+            KvOp::Get { .. } => KvRet::Value(told),
+            KvOp::Cas { expected, .. } => {
+                let swapped = spec.same(&before, expected) != (lie && random.one_in(2));
+                let seen = if random.one_in(2) { Some(told) } else { None };
+                if swapped { KvRet::Done } else { KvRet::Mismatch(seen) }
+            }
+            _ => KvRet::Done,
+        };
+        let moment = 3 * number as u64;
+        let invoked = moment.saturating_sub(random.below(stretch * 2));
+        let returned = moment + random.below(stretch * 2);
+        let completion = match fate {
+            0 => Completion::Fail,
+            1 | 2 => Completion::Info,
+            _ => Completion::Ok(ret),
+        };
+        let returned = (completion != Completion::Info).then_some(returned);
+        operations.push(Operation { process: ProcessId(number as u64), op, invoked, returned, completion });
+    }
+    operations
+}
+
+fn history(operations: &[KvOperation]) -> History<KvOp, KvRet> {
+    let placed = operations.iter().cloned().enumerate();
+    History::from_intervals(placed.map(|(place, operation)| (place as u64, operation)).collect()).unwrap()
+}
+
+/// A certificate, checked without the search: every completed operation once, in real time, legal.
+fn verify_order(spec: &KvSpec, operations: &[&KvOperation], order: &[u32]) {
+    let mut state = spec.init();
+    for (position, index) in order.iter().enumerate() {
+        let operation = operations[*index as usize];
+        assert_ne!(operation.completion, Completion::Fail);
+        assert!(!order[..position].contains(index), "once");
+        let later = &order[position + 1..];
+        assert!(!later.iter().any(|other| operations[*other as usize].precedes(operation)), "in real time");
+        state = spec.step(&state, &operation.op, operation.ret()).expect("legal");
+    }
+    for (index, operation) in operations.iter().enumerate() {
+        let required = matches!(operation.completion, Completion::Ok(_));
+        assert!(!required || order.contains(&(index as u32)), "all");
+    }
+}
+
+#[test]
+fn the_search_agrees_with_brute_force() {
+    let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(40_000, |cases| cases.parse().unwrap());
+    let (mut legal, mut illegal) = ([0; 5], [0; 5]);
+    for number in 0..cases {
+        let mut random = Random(number);
+        let flavour = random.below(5) as usize;
+        let spec = KvSpec { empty_is_absent: random.one_in(2) };
+        let history = history(&case(&mut random, &spec, FLAVOURS[flavour]));
+        let expected = brute_force(&spec, history.operations());
+        let operations: Vec<&KvOperation> = history.operations().iter().collect();
+        let mut search = Search::new(&spec);
+        match search.decide(&operations, &Bounds::default()) {
+            Decision::Legal(order) => {
+                assert!(expected, "case {number}: the search accepts {history:#?}");
+                verify_order(&spec, &operations, &order);
+                legal[flavour] += 1;
+            }
+            Decision::Illegal { .. } => {
+                assert!(!expected, "case {number}: the search refuses {history:#?}");
+                illegal[flavour] += 1;
+            }
+            Decision::Undecided(limit) => panic!("case {number}: {limit}"),
+        }
+        let outcome = Linearizable.check(&spec, &history, &Bounds::default());
+        let nothing = operations.iter().all(|operation| operation.ret().is_none());
+        let verdict = match expected {
+            _ if nothing => Verdict::Vacuous,
+            true => Verdict::Valid,
+            false => Verdict::Invalid,
+        };
+        assert_eq!(outcome.verdict, verdict, "case {number}");
+        assert_eq!(outcome.violations.is_empty(), verdict != Verdict::Invalid);
+    }
+    println!("legal {legal:?}, illegal {illegal:?}");
+    for flavour in 0..5 {
+        assert!(legal[flavour] > cases / 80 && illegal[flavour] > cases / 80, "both verdicts are common");
+    }
+}
+
+/// Appends of unique elements and reads of them, on a store that sometimes lies.
+fn log_case(random: &mut Random) -> Vec<KvOperation> {
+    let key: Arc<str> = "k".into();
+    let mut list: Vec<i64> = Vec::new();
+    let count = 2 + random.below(6);
+    let stretch = 1 + random.below(4);
+    let mut operations = Vec::new();
+    for number in 0..count {
+        let (op, ret);
+        let fate = random.below(10);
+        if random.one_in(2) {
+            op = KvOp::Append { key: key.clone(), value: Value::Int(number as i64) };
+            ret = KvRet::Done;
+            if fate > 2 || (fate > 0 && random.one_in(2)) {
+                let behind = if random.one_in(6) { random.below(list.len() as u64 + 1) as usize } else { 0 };
+                list.insert(list.len() - behind, number as i64);
+            }
+        } else {
+            let mut told = list.clone();
+            match random.below(12) {
+                0 => drop(told.pop()),
+                1 => told.push(random.below(count) as i64),
+                2 if !told.is_empty() => drop(told.remove(random.below(told.len() as u64) as usize)),
+                3 if told.len() > 1 => told.swap(0, 1),
+                _ => {}
+            }
+            op = KvOp::Get { key: key.clone() };
+            ret = KvRet::Value(if told.is_empty() { Value::Nil } else { Value::list(told) });
+        }
+        let completion = match fate {
+            0 => Completion::Fail,
+            1 | 2 => Completion::Info,
+            _ => Completion::Ok(ret),
+        };
+        let moment = 3 * number;
+        let invoked = moment.saturating_sub(random.below(stretch * 2));
+        let returned = (completion != Completion::Info).then_some(moment + random.below(stretch * 2));
+        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+    }
+    operations
+}
+
+#[test]
+fn exactly_once_and_linearizable_are_the_same_on_lists_of_unique_elements() {
+    let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(20_000, |cases| cases.parse().unwrap());
+    let mut kinds = std::collections::BTreeMap::<String, u64>::new();
+    let mut valid = 0;
+    for number in 0..cases {
+        let mut random = Random(number);
+        let history = history(&log_case(&mut random));
+        let spec = KvSpec::default();
+        let legal = brute_force(&spec, history.operations());
+        let outcome = ExactlyOnce.check(&spec, &history, &Bounds::default());
+        let again = ExactlyOnce.check(&spec, &history, &Bounds::default());
+        assert_eq!(outcome, again, "deterministic");
+        assert_eq!(outcome.verdict != Verdict::Invalid, legal, "case {number}: {outcome:#?} of {history:#?}");
+        for violation in &outcome.violations {
+            verify_edges(&history, violation);
+            *kinds.entry(violation.kind.clone()).or_default() += 1;
+        }
+        valid += u64::from(legal);
+    }
+    println!("valid {valid}, {kinds:?}");
+    assert_eq!(kinds.len(), 6, "every kind occurs: {kinds:?}");
+}
+
+/// What can be said of edges without knowing why they were drawn.
+fn verify_edges(history: &History<KvOp, KvRet>, violation: &Violation) {
+    assert!(violation.operations.is_sorted() && !violation.operations.is_empty());
+    assert!(!violation.message.is_empty() && !violation.steps.is_empty());
+    for (edge, next) in violation.edges.iter().zip(violation.edges.iter().cycle().skip(1)) {
+        assert_eq!(edge.to, next.from, "a cycle: {violation:#?}");
+        assert!(violation.operations.contains(&edge.from));
+        assert!(edge.evidence.iter().all(|id| violation.operations.contains(id)));
+        let (from, to) = (history.get(edge.from), history.get(edge.to));
+        assert!(edge.kind != EdgeKind::RealTime || from.precedes(to), "{violation:#?}");
+    }
+}
