@@ -1,0 +1,308 @@
+//! Jepsen's operation maps in EDN: one per line, or all in one vector or list; records, `;` comments.
+//!
+//! A scanner of our own finds where each map ends, so that depth and size are bounded before the EDN reader sees
+//! it and a map that is never closed is reported where it begins.
+
+use std::sync::Arc;
+
+use clojure_reader::edn::{self, Edn};
+use clojure_reader::error::{Code, Error};
+
+use super::error::{FormatError, Source, quote};
+use super::events::{self, FUNCTIONS, Function, Kind, RawEvent};
+use crate::value::Value;
+
+/// Collections inside one another, at most.
+const DEPTH_MAX: usize = 32;
+
+/// Whether a line begins with a tag such as `#jepsen.history.Op{`, and not with a comment of another format.
+pub(super) fn is_tag(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix('#') else { return false };
+    let name = rest.split(['{', ' ', '[']).next().unwrap_or_default();
+    name.contains('.') && rest[name.len()..].trim_start().starts_with('{')
+}
+
+/// Reads events off EDN.
+pub(super) struct Reader<'a> {
+    source: Source<'a>,
+    offset: usize,
+    /// The line of `offset`, from 1.
+    line: u64,
+    /// The bracket of the collection around all events and where it opened.
+    around: Option<(char, usize)>,
+    closed: bool,
+    fault_events: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(source: Source<'a>) -> Self {
+        Self { source, offset: 0, line: 1, around: None, closed: false, fault_events: 0 }
+    }
+
+    fn rest(&self) -> &'a str {
+        &self.source.text[self.offset..]
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        let passed = &self.rest().as_bytes()[..bytes];
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.offset += bytes;
+    }
+
+    fn skip_blank(&mut self) {
+        loop {
+            let rest = self.rest();
+            let blank = rest.len() - rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace()).len();
+            self.advance(blank);
+            if !self.rest().starts_with(';') {
+                return;
+            }
+            let comment = self.rest().find('\n').unwrap_or(self.rest().len());
+            self.advance(comment);
+        }
+    }
+
+    /// The next operation map with its line and offset; `None` after the last.
+    fn form(&mut self) -> Result<Option<(Edn<'a>, u64, usize)>, FormatError> {
+        loop {
+            self.skip_blank();
+            let offset = self.offset;
+            let error = |message: String| Err(self.source.error(offset, message));
+            match (self.rest().chars().next(), self.around) {
+                (None, None) => return Ok(None),
+                (None, Some((bracket, opened))) => {
+                    let message = format!("`{bracket}` is never closed; expected the rest of the history");
+                    return Err(self.source.error(opened, message));
+                }
+                (Some(bracket @ ('[' | '(')), None) if !self.closed && offset_is_first(self) => {
+                    self.around = Some((bracket, offset));
+                    self.advance(1);
+                }
+                (Some(']'), Some(('[', _))) | (Some(')'), Some(('(', _))) => {
+                    (self.around, self.closed) = (None, true);
+                    self.advance(1);
+                }
+                (Some(_), _) if self.closed => {
+                    return error("nothing may follow the collection of all operations".to_owned());
+                }
+                (Some('{' | '#'), _) => return self.map(offset).map(Some),
+                (Some(_), _) => {
+                    let word = self.rest().split_whitespace().next().unwrap_or_default();
+                    return error(format!(
+                        "expected an operation map like {{:process 1, :type :invoke, :f :read, :value nil}}, not {}",
+                        quote(word)
+                    ));
+                }
+            }
+        }
+    }
+
+    fn map(&mut self, offset: usize) -> Result<(Edn<'a>, u64, usize), FormatError> {
+        let (line, rest) = (self.line, self.rest());
+        let end = form_end(rest, self.source.limits.line_bytes_max)
+            .map_err(|(at, message)| self.source.error(offset + at, message))?;
+        let edn = read(self.source, offset, &rest[..end])?;
+        self.advance(end);
+        Ok((edn, line, offset))
+    }
+
+    /// The event of one map; `None` for one of a fault.
+    fn event(&self, edn: Edn<'a>, line: u64, offset: usize) -> Result<Option<RawEvent>, FormatError> {
+        let error = |message: String| self.source.error(offset, message);
+        let untagged = match &edn {
+            Edn::Tagged(_, inner) => inner.as_ref(),
+            plain => plain,
+        };
+        let Edn::Map(fields) = untagged else {
+            return Err(error(
+                "expected an operation map like {:process 1, :type :invoke, :f :read, :value nil}".to_owned(),
+            ));
+        };
+        let field = |name: &'static str| fields.get(&Edn::key(name));
+        let kind_name = field("type").and_then(word);
+        let function_name = field("f").and_then(word);
+        let function = function_name.and_then(Function::named);
+        let process = match field("process") {
+            Some(Edn::Int(number)) => u64::try_from(*number)
+                .map_err(|_| error(format!("process {number} is negative; expected a number from 0")))?,
+            Some(Edn::Key(name) | Edn::Str(name) | Edn::Symbol(name)) => {
+                let bystander = matches!(name.as_ref(), "nemesis" | "monitor");
+                if bystander || (kind_name == Some("info") && function.is_none()) {
+                    return Ok(None);
+                }
+                return Err(error(format!(
+                    "process {} is neither a number nor :nemesis nor :monitor, yet does what clients do",
+                    quote(name)
+                )));
+            }
+            _ => {
+                return Err(error("`:process` is missing or no number; expected e.g. :process 1".to_owned()));
+            }
+        };
+        let Some(kind) = kind_name.and_then(Kind::named) else {
+            let found = kind_name.map_or("nothing".to_owned(), quote);
+            return Err(error(format!("expected `:type` :invoke, :ok, :fail or :info, found {found}")));
+        };
+        if function.is_none()
+            && let Some(f) = field("f").filter(|f| **f != Edn::Nil)
+        {
+            let found = quote(&f.to_string());
+            return Err(error(format!("unknown operation {found}; expected {FUNCTIONS}")));
+        }
+        let (own_key, value) = key_and_value(field("value").unwrap_or(&Edn::Nil));
+        let key = match field("key").unwrap_or(&Edn::Nil) {
+            Edn::Nil => own_key,
+            key => key_text(key).map(Some),
+        };
+        let key = key.map_err(|()| error("expected a text, keyword or number as key".to_owned()))?;
+        let mismatch = field("error").is_some_and(is_mismatch);
+        let actual = field("actual").and_then(|actual| to_value(actual, DEPTH_MAX));
+        Ok(Some(RawEvent { line, offset, process, kind, function, key, value, mismatch, actual }))
+    }
+}
+
+/// Whether nothing but blanks and comments stands before the reader's place.
+fn offset_is_first(reader: &Reader<'_>) -> bool {
+    let mut first = Reader::new(reader.source);
+    first.skip_blank();
+    first.offset == reader.offset
+}
+
+impl events::Reader for Reader<'_> {
+    fn next(&mut self) -> Result<Option<RawEvent>, FormatError> {
+        while let Some((edn, line, offset)) = self.form()? {
+            match self.event(edn, line, offset)? {
+                Some(event) => return Ok(Some(event)),
+                None => self.fault_events += 1,
+            }
+        }
+        Ok(None)
+    }
+
+    fn fault_events(&self) -> usize {
+        self.fault_events
+    }
+}
+
+/// Where the first collection of the text ends, or what is wrong where. Strings, characters and comments do not
+/// count.
+pub(super) fn form_end(text: &str, bytes_max: usize) -> Result<usize, (usize, String)> {
+    let mut expected: Vec<u8> = Vec::new();
+    let mut bytes = text.bytes().enumerate();
+    while let Some((index, byte)) = bytes.next() {
+        if index >= bytes_max {
+            return Err((
+                0,
+                format!("more than the bound of {bytes_max} bytes (line_bytes_max); expected one event"),
+            ));
+        }
+        match byte {
+            b'"' => {
+                while let Some((_, byte)) = bytes.next() {
+                    match byte {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b'\\' => drop(bytes.next()),
+            b';' => drop(bytes.by_ref().find(|(_, byte)| *byte == b'\n')),
+            b'{' | b'[' | b'(' => {
+                if expected.len() >= DEPTH_MAX {
+                    return Err((index, format!("more than {DEPTH_MAX} collections inside one another")));
+                }
+                expected.push(match byte {
+                    b'{' => b'}',
+                    b'[' => b']',
+                    _ => b')',
+                });
+            }
+            b'}' | b']' | b')' => {
+                if expected.pop() != Some(byte) {
+                    return Err((index, format!("`{}` closes nothing that is open here", char::from(byte))));
+                }
+                if expected.is_empty() {
+                    return Ok(index + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    Err((0, "the operation is never closed; expected its last bracket".to_owned()))
+}
+
+/// Reads the first EDN value of `text`, which stands at `offset` of the source.
+pub(super) fn read<'a>(source: Source<'a>, offset: usize, text: &'a str) -> Result<Edn<'a>, FormatError> {
+    match edn::read(text) {
+        Ok((edn, _)) => Ok(edn),
+        Err(error) => Err(source.error(offset + error.ptr.unwrap_or(0), cause(&error))),
+    }
+}
+
+fn cause(error: &Error) -> String {
+    let cause = match error.code {
+        Code::HashMapDuplicateKey => "a key of the map stands twice",
+        Code::SetDuplicateKey => "an element of the set stands twice",
+        Code::InvalidChar => "no valid character",
+        Code::InvalidEscape => "no valid escape in a string",
+        Code::InvalidKeyword => "no valid keyword",
+        Code::InvalidNumber | Code::InvalidRadix(_) => "no valid number of at most 64 bits",
+        Code::InvalidTag => "no valid tag",
+        Code::UnexpectedEOF => "the value ends too early",
+        Code::UnmatchedDelimiter(_) => "a bracket without its counterpart",
+        _ => "no valid EDN",
+    };
+    format!("{cause}; expected EDN as Jepsen writes it")
+}
+
+fn word<'e>(edn: &'e Edn<'_>) -> Option<&'e str> {
+    match edn {
+        Edn::Key(text) | Edn::Str(text) | Edn::Symbol(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Key and value of a tagged pair (`#….MapEntry[6 nil]`), else just the value.
+pub(super) fn key_and_value(edn: &Edn<'_>) -> (Result<Option<Arc<str>>, ()>, Option<Value>) {
+    if let Edn::Tagged(tag, inner) = edn
+        && (tag.ends_with("MapEntry") || tag.to_ascii_lowercase().ends_with("tuple"))
+        && let Edn::Vector(items) | Edn::List(items) = inner.as_ref()
+        && let [key, value] = items.as_slice()
+    {
+        return (key_text(key).map(Some), to_value(value, DEPTH_MAX));
+    }
+    (Ok(None), to_value(edn, DEPTH_MAX))
+}
+
+fn key_text(edn: &Edn<'_>) -> Result<Arc<str>, ()> {
+    match edn {
+        Edn::Int(number) => Ok(number.to_string().into()),
+        text => word(text).map(Arc::from).ok_or(()),
+    }
+}
+
+pub(super) fn is_mismatch(error: &Edn<'_>) -> bool {
+    match error {
+        Edn::Vector(items) | Edn::List(items) => {
+            items.first().and_then(word).is_some_and(events::is_mismatch)
+        }
+        single => word(single).is_some_and(events::is_mismatch),
+    }
+}
+
+/// As a value of ours; keywords keep their colon, lest `:a` and `"a"` be the same.
+fn to_value(edn: &Edn<'_>, depth_left: usize) -> Option<Value> {
+    match edn {
+        Edn::Nil => Some(Value::Nil),
+        Edn::Int(number) => Some(Value::Int(*number)),
+        Edn::Str(text) => Some(Value::text(text.as_ref())),
+        Edn::Key(name) => Some(Value::text(format!(":{name}"))),
+        Edn::Vector(items) | Edn::List(items) if depth_left > 0 => items
+            .iter()
+            .map(|item| to_value(item, depth_left - 1))
+            .collect::<Option<Vec<_>>>()
+            .map(|items| Value::List(items.into())),
+        _ => None,
+    }
+}

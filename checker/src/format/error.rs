@@ -1,0 +1,154 @@
+//! Where and why a recorded history could not be read, and the text it is read from.
+//!
+//! Every error is fatal: a line that is skipped may be the one that shows the violation. Positions are those an
+//! editor shows: lines and columns from 1, columns in characters.
+
+use std::fmt::Write as _;
+
+use super::Limits;
+
+/// Characters of a line that an excerpt shows.
+const EXCERPT_CHARS: usize = 96;
+/// Characters of a quoted piece of input.
+const QUOTE_CHARS: usize = 40;
+
+/// Why a recorded history could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {message}{}", indented(excerpt))]
+pub struct FormatError {
+    /// The name of the input, as the caller gave it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// The column in characters, from 1.
+    pub column: u64,
+    /// The cause, and what was expected.
+    pub message: String,
+    /// The piece of input concerned, shortened and without control characters; may be empty.
+    pub excerpt: String,
+}
+
+fn indented(excerpt: &str) -> String {
+    if excerpt.is_empty() { String::new() } else { format!("\n    {excerpt}") }
+}
+
+/// A piece of input in a message: between backquotes, shortened, without control characters.
+pub(crate) fn quote(text: &str) -> String {
+    format!("`{}`", shortened(text, QUOTE_CHARS))
+}
+
+fn shortened(text: &str, chars_max: usize) -> String {
+    let mut shown = String::new();
+    for (index, character) in text.chars().enumerate() {
+        if index >= chars_max {
+            shown.push('…');
+            break;
+        }
+        if character.is_control() {
+            let _ = write!(shown, "{}", character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// The text of one recorded history.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    /// Its name, for errors.
+    pub(crate) name: &'a str,
+    /// All of it, without byte order mark.
+    pub(crate) text: &'a str,
+    /// What it may hold at most.
+    pub(crate) limits: Limits,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(name: &'a str, bytes: &'a [u8], limits: Limits) -> Result<Self, FormatError> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Self { name, text, limits }),
+            Err(error) => {
+                let valid = &bytes[..error.valid_up_to()];
+                let text = std::str::from_utf8(valid).expect("valid up to there");
+                let message = format!(
+                    "byte 0x{:02x} is not UTF-8; expected a history as UTF-8 text",
+                    bytes[error.valid_up_to()]
+                );
+                Err(Source { name, text, limits }.error(text.len(), message))
+            }
+        }
+    }
+
+    /// An error at a byte offset of the text.
+    pub(crate) fn error(&self, offset: usize, message: impl Into<String>) -> FormatError {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = &self.text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line_end = self.text[offset..].find('\n').map_or(self.text.len(), |newline| offset + newline);
+        let column = self.text[line_start..offset].chars().count();
+        // The excerpt starts where the line does, unless the place would then lie beyond its end.
+        let skipped = if column < EXCERPT_CHARS * 3 / 4 { 0 } else { column - EXCERPT_CHARS / 2 };
+        let line = self.text[line_start..line_end].trim_end_matches('\r');
+        let from = line.char_indices().nth(skipped).map_or(line.len(), |(index, _)| index);
+        let mark = if skipped > 0 { "…" } else { "" };
+        FormatError {
+            file: self.name.to_owned(),
+            line: before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1,
+            column: column as u64 + 1,
+            message: message.into(),
+            excerpt: format!("{mark}{}", shortened(&line[from..], EXCERPT_CHARS)),
+        }
+    }
+
+    /// The lines, without their ends.
+    pub(crate) fn lines(self) -> Lines<'a> {
+        Lines { source: self, offset: 0, number: 0 }
+    }
+}
+
+/// One line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    /// From 1.
+    pub(crate) number: u64,
+    /// Where it starts in the text.
+    pub(crate) offset: usize,
+    /// Without its end.
+    pub(crate) text: &'a str,
+}
+
+/// The lines of a source, see [`Source::lines`].
+#[derive(Clone, Debug)]
+pub(crate) struct Lines<'a> {
+    source: Source<'a>,
+    offset: usize,
+    number: u64,
+}
+
+impl<'a> Lines<'a> {
+    /// The next line; `None` after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, FormatError> {
+        let rest = &self.source.text[self.offset..];
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let (text, taken) = rest.find('\n').map_or((rest, rest.len()), |end| (&rest[..end], end + 1));
+        self.number += 1;
+        let line = Line { number: self.number, offset: self.offset, text: text.trim_end_matches('\r') };
+        self.offset += taken;
+        let limit = self.source.limits.line_bytes_max;
+        if text.len() > limit {
+            let message = format!(
+                "the line has {} bytes, more than the bound of {limit} (line_bytes_max); expected one event",
+                text.len()
+            );
+            return Err(self.source.error(line.offset, message));
+        }
+        Ok(Some(line))
+    }
+}

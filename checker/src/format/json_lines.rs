@@ -1,0 +1,228 @@
+//! JSON Lines: one object per line and event, as this project writes them.
+//!
+//! Fields that are not needed (index, time, node, …) are ignored whatever they hold; values of faults too.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::error::{FormatError, Line, Lines, Source, quote};
+use super::events::{self, FUNCTIONS, Function, Kind, RawEvent};
+use crate::value::Value;
+
+/// Reads events off JSON Lines.
+pub(super) struct Reader<'a> {
+    source: Source<'a>,
+    lines: Lines<'a>,
+    fault_events: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(source: Source<'a>) -> Self {
+        Self { source, lines: source.lines(), fault_events: 0 }
+    }
+
+    /// The event of one line; `None` for one of a fault.
+    fn event(&self, line: Line<'a>) -> Result<Option<RawEvent>, FormatError> {
+        if line.text.trim_start().starts_with('[') {
+            let message = "expected one JSON object per line, not an array; write one event per line";
+            return Err(self.source.error(line.offset, message));
+        }
+        let fields: Fields<'_> =
+            serde_json::from_str(line.text).map_err(|error| self.json_error(line, &error))?;
+        let error = |message: String| self.source.error(line.offset, message);
+        let function = fields.f.as_ref().map(|name| Function::named(name));
+        let process = match &fields.process {
+            Process::Number(number) => *number,
+            Process::Name(name) => {
+                let bystander = matches!(name.as_ref(), "nemesis" | "monitor");
+                if bystander || (fields.kind == "info" && !matches!(function, Some(Some(_)))) {
+                    return Ok(None);
+                }
+                let message = format!(
+                    "process {} is neither a number nor `nemesis` nor `monitor`, yet does what clients do",
+                    quote(name)
+                );
+                return Err(error(message));
+            }
+        };
+        let kind = Kind::named(&fields.kind).ok_or_else(|| {
+            error(format!("unknown type {}; expected invoke, ok, fail or info", quote(&fields.kind)))
+        })?;
+        if let (Some(None), Some(name)) = (function, &fields.f) {
+            return Err(error(format!("unknown operation {}; expected {FUNCTIONS}", quote(name))));
+        }
+        let key = fields.key.0.as_ref().and_then(|key| match key {
+            Value::Nil => None,
+            Value::Int(number) => Some(Ok(number.to_string().into())),
+            Value::Text(text) => Some(Ok(Arc::clone(text))),
+            Value::List(_) => Some(Err(())),
+        });
+        if fields.key.0.is_none() || key == Some(Err(())) {
+            return Err(error("expected a text or a number as key".to_owned()));
+        }
+        Ok(Some(RawEvent {
+            line: line.number,
+            offset: line.offset,
+            process,
+            kind,
+            function: function.flatten(),
+            key: key.and_then(Result::ok),
+            value: fields.value.0,
+            mismatch: fields.error.0.is_some_and(|error| is_mismatch(&error)),
+            actual: fields.actual.and_then(|actual| actual.0),
+        }))
+    }
+
+    fn json_error(&self, line: Line<'a>, error: &serde_json::Error) -> FormatError {
+        // The crate counts columns in bytes, from 1; the line number it adds is always 1.
+        let text = error.to_string();
+        let cause = text.split(" at line ").next().unwrap_or(&text);
+        let offset = line.offset + error.column().saturating_sub(1).min(line.text.len());
+        let expected =
+            r#"expected an event like {"process":1,"type":"invoke","f":"read","key":"x","value":null}"#;
+        self.source.error(offset, format!("{cause}; {expected}"))
+    }
+}
+
+/// Whether the error, a text or a list that begins with one, is that of a cas that saw another value.
+fn is_mismatch(error: &Value) -> bool {
+    match error {
+        Value::Text(text) => events::is_mismatch(text),
+        Value::List(items) => matches!(items.first(), Some(Value::Text(text)) if events::is_mismatch(text)),
+        Value::Nil | Value::Int(_) => false,
+    }
+}
+
+impl events::Reader for Reader<'_> {
+    fn next(&mut self) -> Result<Option<RawEvent>, FormatError> {
+        while let Some(line) = self.lines.next()? {
+            if line.text.trim().is_empty() {
+                continue;
+            }
+            match self.event(line)? {
+                Some(event) => return Ok(Some(event)),
+                None => self.fault_events += 1,
+            }
+        }
+        Ok(None)
+    }
+
+    fn fault_events(&self) -> usize {
+        self.fault_events
+    }
+}
+
+/// The fields of an event that matter.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    process: Process<'a>,
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, borrow, deserialize_with = "optional_name")]
+    f: Option<Cow<'a, str>>,
+    #[serde(default)]
+    key: Loose,
+    #[serde(default)]
+    value: Loose,
+    #[serde(default)]
+    error: Loose,
+    #[serde(default)]
+    actual: Option<Loose>,
+}
+
+fn optional_name<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Cow<'a, str>>, D::Error> {
+    Ok(Option::<Name<'a>>::deserialize(deserializer)?.map(|name| name.0))
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Who: a number, also as text; or the name of something that is no client.
+enum Process<'a> {
+    Number(u64),
+    Name(Cow<'a, str>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Process<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfProcess;
+        impl<'de> Visitor<'de> for OfProcess {
+            type Value = Process<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the number of a process, or a name like nemesis")
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Process::Number(number))
+            }
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(name.parse().map_or(Process::Name(Cow::Borrowed(name)), Process::Number))
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(name.parse().map_or_else(|_| Process::Name(Cow::Owned(name.to_owned())), Process::Number))
+            }
+        }
+        deserializer.deserialize_any(OfProcess)
+    }
+}
+
+/// A value, or `None` for what is none of ours: a map, a float, a truth value.
+struct Loose(Option<Value>);
+
+impl Default for Loose {
+    fn default() -> Self {
+        Self(Some(Value::Nil))
+    }
+}
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfLoose;
+        impl<'de> Visitor<'de> for OfLoose {
+            type Value = Loose;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_unit<E>(self) -> Result<Loose, E> {
+                Ok(Loose(Some(Value::Nil)))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Loose, E> {
+                Ok(Loose(None))
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Loose, E> {
+                Ok(Loose(None))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Loose, E> {
+                Ok(Loose(Some(Value::Int(number))))
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Loose, E> {
+                Ok(Loose(i64::try_from(number).ok().map(Value::Int)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
+                Ok(Loose(Some(Value::text(text))))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose, A::Error> {
+                let mut items = Some(Vec::new());
+                while let Some(item) = seq.next_element::<Loose>()? {
+                    match (&mut items, item.0) {
+                        (Some(items), Some(item)) => items.push(item),
+                        (_, None) => items = None,
+                        (None, Some(_)) => {}
+                    }
+                }
+                Ok(Loose(items.map(|items| Value::List(items.into()))))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Loose(None))
+            }
+        }
+        deserializer.deserialize_any(OfLoose)
+    }
+}
