@@ -461,4 +461,59 @@ impl Fault {
             | Self::Wipe { .. } => Family::Disk,
         }
     }
+
+    /// Every server that it names, in order.
+    pub fn targets(&self) -> Vec<Target> {
+        self.clone().targets_mut().into_iter().map(|target| *target).collect()
+    }
+
+    /// The places of every server that it names, in order; the interpreter puts there whom they resolve to.
+    pub(super) fn targets_mut(&mut self) -> Vec<&mut Target> {
+        match self {
+            Self::Isolate { target, .. }
+            | Self::Bridge { over: target, .. }
+            | Self::Deaf { target, .. }
+            | Self::Mute { target, .. }
+            | Self::Flapping { target, .. }
+            | Self::Crash { target, .. }
+            | Self::CrashLoop { target, .. }
+            | Self::Pause { target }
+            | Self::Slow { target, .. }
+            | Self::ClockJump { target, .. }
+            | Self::ClockDrift { target, .. }
+            | Self::ClockStrobe { target, .. }
+            | Self::LoseUnsynced { target, .. }
+            | Self::TornWrite { target, .. }
+            | Self::LyingSync { target }
+            | Self::FailedSync { target }
+            | Self::SlowSync { target, .. }
+            | Self::BitFlip { target }
+            | Self::Truncate { target, .. }
+            | Self::DiskFull { target }
+            | Self::Wipe { target } => vec![target],
+            Self::Split { left, right, .. } => left.iter_mut().chain(right).collect(),
+            Self::ClientCut { server, .. } => server.iter_mut().collect(),
+            Self::Loss { links, .. }
+            | Self::Duplication { links, .. }
+            | Self::Reordering { links, .. }
+            | Self::Delay { links, .. }
+            | Self::Corruption { links, .. }
+            | Self::Filter { links, .. } => links.targets_mut(),
+            Self::Ring { .. }
+            | Self::Swizzle { .. }
+            | Self::ClientCrash { .. }
+            | Self::CrashAll { .. }
+            | Self::RollingRestart { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Links {
+    fn targets_mut(&mut self) -> Vec<&mut Target> {
+        match self {
+            Self::All | Self::Servers | Self::Requests | Self::Replies => Vec::new(),
+            Self::From(target) | Self::To(target) => vec![target],
+            Self::Between { from, to } => vec![from, to],
+        }
+    }
 }

@@ -4,8 +4,16 @@
 //! applies it to a [`Surface`], the only thing it knows of the world. A plan and a surface that answers alike
 //! give the same run: nothing here holds randomness or a clock of its own.
 
+mod describe;
 pub mod fault;
+pub mod interpreter;
+pub mod model;
+mod steps;
 pub mod surface;
+pub mod validate;
 
 pub use fault::{ClientSide, DiskLoss, Family, Fault, FaultId, Links, PlannedFault, Target};
+pub use interpreter::{Nemesis, NemesisEvent, Tally};
+pub use model::{Limits, Mode, Standing, Topology};
 pub use surface::{ClockChange, DiskFault, Endpoint, LinkEffect, Surface};
+pub use validate::{PlanError, validate};

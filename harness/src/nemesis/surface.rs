@@ -6,10 +6,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::fault::{DiskLoss, Fault, FaultId};
 
 /// One end of a link. Indices count from 0, also where people read names that count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
     /// The server with this index.
     Server(usize),
@@ -33,7 +36,7 @@ impl fmt::Display for Endpoint {
 pub struct LinkEffect {
     /// How many of a million messages are lost.
     pub loss_ppm: u32,
-    /// How many of a million messages arrive twice.
+    /// How many of a million messages arrive twice; each copy is delayed, held back and corrupted on its own.
     pub duplicate_ppm: u32,
     /// How many of a million messages are held back so that later ones overtake them.
     pub reorder_ppm: u32,

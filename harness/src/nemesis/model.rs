@@ -1,0 +1,129 @@
+//! The fault model: under which faults a protocol promises to survive, and so what may be drawn and may fire.
+//!
+//! A protocol is judged inside its model. What is outside runs only when it is named, and the run then says so.
+//! Whether a fault on "a minority over the whole run" still fits is known only when it fires, so the interpreter
+//! keeps count; here is the rule.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+
+/// The protocol under test, as far as faults care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// One durable server.
+    Single,
+    /// One replicated state machine.
+    Paxos,
+}
+
+impl Mode {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Paxos => "paxos",
+        }
+    }
+
+    /// The kinds of messages that filters may name, as the surface names them.
+    pub fn message_kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::Single => &["request", "reply"],
+            Self::Paxos => &[
+                "request",
+                "reply",
+                "prepare",
+                "promise",
+                "nack",
+                "accept",
+                "accepted",
+                "heartbeat",
+                "heartbeat-ack",
+                "learn-request",
+                "learn",
+                "install-snapshot",
+                "snapshot-ack",
+            ],
+        }
+    }
+}
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topology {
+    /// The protocol.
+    pub mode: Mode,
+    /// How many servers; at least 1.
+    pub servers: u32,
+    /// How many clients; at least 1.
+    pub clients: u32,
+    /// Length of the chaos phase, in milliseconds.
+    pub horizon_ms: u64,
+}
+
+impl Topology {
+    /// How many servers a majority needs.
+    pub fn majority(&self) -> u32 {
+        assert!(self.servers > 0, "a cluster has servers");
+        self.servers / 2 + 1
+    }
+
+    /// How many servers can be lost for good while a majority is left.
+    pub fn minority(&self) -> u32 {
+        self.servers - self.majority()
+    }
+}
+
+/// Where a fault stands in the model of a mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The protocol promises to survive it at any time.
+    Inside,
+    /// It promises to survive it on a minority of the servers, counted over the whole run.
+    Minority,
+    /// It promises nothing: runs only when named, and the verdict says so.
+    OnlyNamed,
+}
+
+/// Where the fault of this name ([`Fault::name`]) stands.
+pub fn standing(mode: Mode, fault_name: &str) -> Standing {
+    assert!(!fault_name.is_empty(), "a fault has a name");
+    match (fault_name, mode) {
+        // Synced records are what every proof stands on; without them even one server forgets what it answered.
+        ("lying-sync" | "truncate", _) | ("wipe" | "bit-flip", Mode::Single) => Standing::OnlyNamed,
+        // A replica that boots without its identity, or with a corrupt record, never votes again.
+        ("wipe" | "bit-flip", Mode::Paxos) => Standing::Minority,
+        _ => Standing::Inside,
+    }
+}
+
+/// How the interpreter judges a fault at the moment it fires. Stored with the plan, since it decides what fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Whose promises count.
+    pub mode: Mode,
+    /// Whether faults outside the model fire. If not, they are withheld.
+    pub may_leave: bool,
+}
+
+impl Limits {
+    /// Only what the mode promises to survive.
+    pub fn inside(mode: Mode) -> Self {
+        Self { mode, may_leave: false }
+    }
+
+    /// Everything fires; [`Nemesis::outside_model`](super::Nemesis::outside_model) tells whether it mattered.
+    pub fn none(mode: Mode) -> Self {
+        Self { mode, may_leave: true }
+    }
+}
+
+/// Whether the fault can change what clients see in this mode. Clocks cannot: neither mode reads one, except to
+/// wait, and nothing rests on how long that takes.
+pub fn can_act(_mode: Mode, fault: &Fault) -> bool {
+    fault.family() != super::fault::Family::Clock
+}
