@@ -216,3 +216,143 @@ impl ClientNode {
         effects.answer(answer);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::node::{Output, TimerChange};
+
+    const SERVERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+
+    struct Script {
+        config: ClientConfig,
+        node: ClientNode,
+    }
+
+    impl Script {
+        fn new(bugs: Bugs) -> Self {
+            let id = NodeId(NodeId::FIRST_CLIENT);
+            let mut config = ClientConfig::new(id, ClientId(7), SERVERS.to_vec(), NodeId(2));
+            config.bugs = bugs;
+            let node = ClientNode::boot(&config, 1, &[], &mut Effects::new());
+            Self { config, node }
+        }
+
+        fn step(&mut self, input: Input<ClientNode>) -> Effects<ClientNode> {
+            let mut effects = Effects::new();
+            self.node.on(&self.config, Micros(0), input, &mut effects);
+            effects
+        }
+
+        /// Whom it asks, under which number.
+        fn asks(&mut self, input: Input<ClientNode>) -> Vec<(u32, u64)> {
+            let outputs = self.step(input).outputs.into_iter();
+            outputs
+                .filter_map(|output| match output {
+                    Output::Send { to, message: Message::Request(request) } => Some((to.0, request.seq)),
+                    _ => None,
+                })
+                .collect()
+        }
+
+        fn answers(&mut self, input: Input<ClientNode>) -> Vec<ClientAnswer> {
+            let outputs = self.step(input).outputs.into_iter();
+            outputs
+                .filter_map(|output| match output {
+                    Output::Answer(answer) => Some(answer),
+                    _ => None,
+                })
+                .collect()
+        }
+    }
+
+    fn get() -> Input<ClientNode> {
+        Input::Invoke(Operation::Get { key: "k".into() })
+    }
+
+    fn reply(seq: u64) -> Input<ClientNode> {
+        let outcome = Outcome::Reply(Reply::Done);
+        Input::Message { from: NodeId(2), message: Message::Response { client: ClientId(7), seq, outcome } }
+    }
+
+    fn rejection(from: u32, hint: Option<u32>) -> Input<ClientNode> {
+        let outcome = Outcome::NotLeader { hint: hint.map(NodeId) };
+        Input::Message {
+            from: NodeId(from),
+            message: Message::Response { client: ClientId(7), seq: 1, outcome },
+        }
+    }
+
+    #[test]
+    fn asks_home_first_and_numbers_from_one() {
+        let mut script = Script::new(Bugs::NONE);
+        assert_eq!(script.asks(get()), [(2, 1)]);
+        assert_eq!(script.answers(reply(1)), [ClientAnswer::Reply(Reply::Done)]);
+        assert_eq!(script.asks(get()), [(2, 2)]);
+    }
+
+    #[test]
+    fn resends_around_under_the_same_number() {
+        let mut script = Script::new(Bugs::NONE);
+        script.step(get());
+        assert_eq!(script.asks(Input::Timer(ClientTimer::Resend)), [(3, 1)]);
+        assert_eq!(script.asks(Input::Timer(ClientTimer::Resend)), [(1, 1)]);
+        let mut buggy = Script::new(Bugs::of(&[Bug::RetryWithNewSequence]));
+        buggy.step(get());
+        assert_eq!(buggy.asks(Input::Timer(ClientTimer::Resend)), [(3, 2)]);
+    }
+
+    #[test]
+    fn follows_hints_but_not_for_ever() {
+        let mut script = Script::new(Bugs::NONE);
+        script.step(get());
+        assert_eq!(script.asks(rejection(2, Some(1))), [(1, 1)]);
+        assert_eq!(script.asks(rejection(2, Some(3))), [], "not asked last");
+        assert_eq!(script.asks(rejection(1, None)), [(2, 1)]);
+        assert_eq!(script.asks(rejection(2, Some(1))), [(1, 1)]);
+        assert_eq!(script.asks(rejection(1, Some(2))), [], "enough");
+        assert_eq!(script.asks(Input::Timer(ClientTimer::Resend)), [(2, 1)]);
+    }
+
+    #[test]
+    fn late_reply_is_ignored() {
+        for (bugs, answers) in [(Bugs::NONE, 0), (Bugs::of(&[Bug::LateReply]), 1)] {
+            let mut script = Script::new(bugs);
+            script.step(get());
+            script.step(reply(1));
+            script.step(get());
+            assert_eq!(script.answers(reply(1)).len(), answers);
+        }
+    }
+
+    #[test]
+    fn gives_up_as_indeterminate_and_is_spent() {
+        let mut script = Script::new(Bugs::NONE);
+        script.step(get());
+        assert_eq!(script.answers(Input::Timer(ClientTimer::GiveUp)), [ClientAnswer::Indeterminate]);
+        assert!(script.node.is_spent());
+        assert_eq!(script.answers(reply(1)), []);
+        let mut buggy = Script::new(Bugs::of(&[Bug::TimeoutIsFailure]));
+        buggy.step(get());
+        assert_eq!(buggy.answers(Input::Timer(ClientTimer::GiveUp)), [ClientAnswer::Failed]);
+    }
+
+    #[test]
+    fn end_disarms_both_timers() {
+        let mut script = Script::new(Bugs::NONE);
+        script.step(get());
+        let expected =
+            vec![TimerChange::Cancel(ClientTimer::Resend), TimerChange::Cancel(ClientTimer::GiveUp)];
+        assert_eq!(script.step(reply(1)).timers, expected);
+    }
+
+    #[test]
+    fn identities_are_new_unless_reused() {
+        assert_ne!(client_identity(Bugs::NONE, 3, 0), client_identity(Bugs::NONE, 3, 1));
+        let reused = Bugs::of(&[Bug::SequenceReused]);
+        assert_eq!(client_identity(reused, 3, 0), client_identity(reused, 3, 1));
+        assert_ne!(client_identity(reused, 3, 0), client_identity(reused, 4, 0));
+    }
+}

@@ -171,7 +171,9 @@ impl Monitor {
         if self.places.len() >= SLOTS_MAX && !self.places.contains_key(&slot) {
             let (oldest, _) = self.places.pop_first().expect("a full map is not empty");
             self.slots_forgotten = self.slots_forgotten.max(oldest);
-            self.servers.values_mut().for_each(|server| drop(server.accepted.remove(&oldest)));
+            for server in self.servers.values_mut() {
+                server.accepted.remove(&oldest);
+            }
         }
         Some(self.places.entry(slot).or_default())
     }
@@ -281,7 +283,7 @@ impl Monitor {
         require(ballot.node == node, "X5", || format!("{node} proposed in the ballot {ballot} of another"))?;
         let Some(place) = self.place(slot) else { return Ok(()) };
         if let Some((earlier, chosen)) = place.chosen {
-            require(ballot < earlier || chosen == entry, "X7", || {
+            require(ballot <= earlier || chosen == entry, "X7", || {
                 format!("{slot} has {chosen:016x} in {earlier}, but {ballot} proposed {entry:016x}")
             })?;
         }
@@ -370,5 +372,119 @@ impl Monitor {
     /// The ids of the servers under watch.
     pub fn servers(&self) -> Vec<NodeId> {
         self.servers.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::sync::Arc;
+
+    use super::*;
+
+    const ONE: NodeId = NodeId(1);
+    const TWO: NodeId = NodeId(2);
+
+    fn ballot(round: u64, node: u32) -> Ballot {
+        Ballot { round, node: NodeId(node) }
+    }
+
+    fn booted(promised: Ballot, accepted: &[(Slot, Ballot)], learner: bool) -> Event {
+        Event::Booted { incarnation: 1, promised, accepted: Arc::from(accepted), learner }
+    }
+
+    fn proposal(round: u64, node: u32, entry: u64) -> (NodeId, Event) {
+        (NodeId(node), Event::ProposalSent { ballot: ballot(round, node), slot: Slot(1), entry })
+    }
+
+    fn accepted(by: u32, round: u64, node: u32) -> (NodeId, Event) {
+        (NodeId(by), Event::AcceptedSent { ballot: ballot(round, node), slots: [Slot(1)].into() })
+    }
+
+    fn applied(by: u32, entry: u64, state: u64) -> [(NodeId, Event); 2] {
+        let committed = Event::Committed { slot: Slot(1) };
+        [(NodeId(by), committed), (NodeId(by), Event::Applied { slot: Slot(1), entry, state })]
+    }
+
+    fn executed(by: u32, client: u64, seq: u64, version: u64, reply: u64) -> (NodeId, Event) {
+        let client = ClientId(client);
+        (NodeId(by), Event::Executed { client, seq, version, mutation: true, reply })
+    }
+
+    /// The invariant that the last of these events breaks; none of the earlier may break any.
+    fn verdict(events: &[(NodeId, Event)]) -> Option<&'static str> {
+        let mut monitor = Monitor::new([ONE, TWO, NodeId(3)]);
+        let (last, before) = events.split_last().expect("a script has events");
+        for (node, event) in before {
+            monitor.observe(*node, event).expect("only the last event breaks an invariant");
+        }
+        monitor.observe(last.0, &last.1).err().map(|breach| breach.invariant)
+    }
+
+    #[test]
+    fn clean_agreement_passes() {
+        let mut events = [proposal(1, 1, 7), accepted(1, 1, 1), accepted(2, 1, 1)].to_vec();
+        events.push((ONE, Event::Chosen { slot: Slot(1), ballot: ballot(1, 1), entry: 7 }));
+        events.extend(applied(1, 7, 99));
+        events.extend(applied(2, 7, 99));
+        events.extend([proposal(2, 2, 7), executed(1, 5, 1, 1, 3), executed(2, 5, 1, 1, 3)]);
+        assert_eq!(verdict(&events), None);
+    }
+
+    #[test]
+    fn agreement_breaches() {
+        let chosen = [proposal(1, 1, 7), accepted(1, 1, 1), accepted(2, 1, 1)];
+        let after = |more: &[(NodeId, Event)]| verdict(&[&chosen[..], more].concat());
+        assert_eq!(after(&[proposal(2, 2, 8)]), Some("X7"));
+        assert_eq!(after(&[proposal(1, 1, 8)]), Some("X5"));
+        assert_eq!(after(&applied(1, 8, 0)), Some("X1"));
+        assert_eq!(after(&[applied(1, 7, 0), applied(2, 7, 1)].concat()), Some("X6"));
+        assert_eq!(verdict(&[&chosen[..2], &applied(1, 7, 0)].concat()), Some("X2"));
+        assert_eq!(after(&[(ONE, Event::PromiseSent { ballot: ballot(0, 2) })]), Some("X3"));
+        let promised = (NodeId(3), Event::PromiseSent { ballot: ballot(2, 2) });
+        assert_eq!(after(&[promised, accepted(3, 1, 1)]), Some("X4"));
+        let leader = |by| (by, Event::Leader { ballot: ballot(1, 1), recovered: Slot(0) });
+        assert_eq!(verdict(&[leader(ONE), leader(ONE)]), Some("X5"));
+    }
+
+    /// Two majorities in two ballots with two values are found even if no node notices.
+    #[test]
+    fn unnoticed_double_choice_is_found() {
+        let events =
+            [proposal(1, 1, 7), proposal(2, 2, 8), accepted(1, 1, 1), accepted(2, 2, 2), accepted(3, 1, 1)];
+        assert_eq!(verdict(&events), Some("X7"));
+    }
+
+    #[test]
+    fn forgetful_restart_is_found() {
+        let sent = accepted(2, 1, 1);
+        let verdict_of = |event| verdict(&[sent.clone(), (TWO, event)]);
+        assert_eq!(verdict_of(booted(ballot(1, 1), &[(Slot(1), ballot(1, 1))], false)), None);
+        assert_eq!(verdict_of(booted(ballot(1, 1), &[], false)), Some("X8"));
+        assert_eq!(verdict_of(booted(Ballot::ZERO, &[(Slot(1), ballot(1, 1))], false)), Some("X8"));
+    }
+
+    #[test]
+    fn wiped_replica_must_learn() {
+        let mut monitor = Monitor::new([ONE, TWO, NodeId(3)]);
+        let (node, event) = accepted(2, 1, 1);
+        assert_eq!(monitor.observe(node, &event), Ok(()));
+        monitor.expect_learner(TWO);
+        assert_eq!(monitor.observe(TWO, &booted(Ballot::ZERO, &[], true)), Ok(()));
+        let breach = monitor.observe(node, &event).expect_err("a learner never votes");
+        assert_eq!(breach.invariant, "X9");
+    }
+
+    #[test]
+    fn session_breaches() {
+        let first = executed(1, 5, 1, 1, 3);
+        let reply =
+            |digest| (ONE, Event::ReplySent { client: ClientId(5), seq: 1, mutation: true, reply: digest });
+        assert_eq!(verdict(&[first.clone(), executed(1, 5, 1, 2, 3)]), Some("E1"));
+        assert_eq!(verdict(&[first.clone(), executed(2, 6, 1, 1, 3)]), Some("E2"));
+        assert_eq!(verdict(&[first.clone(), executed(2, 6, 1, 2, 3)]), Some("E2"));
+        assert_eq!(verdict(&[first.clone(), executed(2, 5, 1, 1, 4)]), Some("E3"));
+        assert_eq!(verdict(&[first.clone(), reply(4)]), Some("E3"));
+        assert_eq!(verdict(&[first, reply(3)]), None);
+        assert_eq!(verdict(&[reply(3)]), Some("E4"));
     }
 }

@@ -200,3 +200,122 @@ impl ServerView for Single {
         self.shard.digest()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::app::{Operation, Reply};
+    use crate::node::{Output, Write};
+    use crate::session::ClientId;
+
+    const CLIENT: NodeId = NodeId(NodeId::FIRST_CLIENT);
+
+    /// The server with its disk; everything written is durable at once.
+    struct Script {
+        config: SingleConfig,
+        disk: Vec<Stored<SingleRecord>>,
+        node: Single,
+    }
+
+    impl Script {
+        fn new(bugs: Bugs) -> Self {
+            let config = SingleConfig { id: NodeId(1), bugs };
+            let records = identity_records(&config).into_iter();
+            let disk: Vec<_> = records.map(|record| Stored { record: Some(record), intact: true }).collect();
+            let node = Single::boot(&config, 1, &disk, &mut Effects::new());
+            Self { config, disk, node }
+        }
+
+        fn reboot(&mut self) {
+            self.node = Single::boot(&self.config, 2, &self.disk, &mut Effects::new());
+        }
+
+        fn ask(&mut self, request: &Request) -> Option<Outcome> {
+            let mut effects = Effects::new();
+            let message = Message::Request(request.clone());
+            self.node.on(&self.config, Micros(0), Input::Message { from: CLIENT, message }, &mut effects);
+            for write in effects.writes {
+                let Write::Append(record) = write else { panic!("a single server only appends") };
+                self.disk.push(Stored { record: Some(record), intact: true });
+            }
+            effects.outputs.into_iter().find_map(|output| match output {
+                Output::Send { message: Message::Response { outcome, .. }, .. } => Some(outcome),
+                _ => None,
+            })
+        }
+    }
+
+    fn append(client: u64, seq: u64) -> Request {
+        let element = i64::try_from(client * 100 + seq).expect("small");
+        Request { client: ClientId(client), seq, operation: Operation::Append { key: "k".into(), element } }
+    }
+
+    const DONE: Option<Outcome> = Some(Outcome::Reply(Reply::Done));
+
+    #[test]
+    fn restart_remembers_data_and_sessions() {
+        let mut script = Script::new(Bugs::NONE);
+        assert_eq!(script.ask(&append(1, 1)), DONE);
+        let before = script.node.clone();
+        script.reboot();
+        assert_eq!(script.node, before);
+        assert_eq!(script.ask(&append(1, 1)), DONE);
+        assert_eq!(script.node.shard().version(), 1);
+    }
+
+    #[test]
+    fn reads_and_retries_write_nothing() {
+        let mut script = Script::new(Bugs::NONE);
+        script.ask(&append(1, 1));
+        script.ask(&append(1, 1));
+        script.ask(&Request { client: ClientId(1), seq: 2, operation: Operation::Get { key: "k".into() } });
+        assert_eq!(script.disk.len(), 2);
+    }
+
+    #[test]
+    fn wiped_or_damaged_server_refuses() {
+        let mut script = Script::new(Bugs::NONE);
+        script.ask(&append(1, 1));
+        script.disk[1].intact = false;
+        script.reboot();
+        assert_eq!((script.ask(&append(1, 2)), script.node.role()), (None, "refusing"));
+        script.disk.clear();
+        script.reboot();
+        assert_eq!(script.ask(&append(1, 2)), None);
+    }
+
+    #[test]
+    fn storage_bugs_lose_writes() {
+        for bug in [Bug::AcceptedBeforeSync, Bug::LastRecordDropped] {
+            let mut script = Script::new(Bugs::of(&[bug]));
+            assert_eq!(script.ask(&append(1, 1)), DONE);
+            script.reboot();
+            assert_eq!(script.node.shard().version(), 0, "{bug:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is retried, and whenever it restarts, the server is as if everything had been asked once.
+        #[test]
+        fn restarts_and_retries_are_invisible(script in prop::collection::vec((1..4_u64, 0..4_u8), 0..40)) {
+            let (mut subject, mut model) = (Script::new(Bugs::NONE), Shard::default());
+            let mut seqs = [0_u64; 4];
+            for (client, action) in script {
+                let index = usize::try_from(client).expect("small");
+                match action {
+                    0 => subject.reboot(),
+                    1 if seqs[index] > 0 => prop_assert_eq!(subject.ask(&append(client, seqs[index])), DONE),
+                    _ => {
+                        seqs[index] += 1;
+                        let request = append(client, seqs[index]);
+                        let expected = model.execute(&request, Bugs::NONE).outcome;
+                        prop_assert_eq!(subject.ask(&request), expected);
+                    }
+                }
+            }
+            prop_assert_eq!(subject.node.shard(), &model);
+        }
+    }
+}

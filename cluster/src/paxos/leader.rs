@@ -96,7 +96,7 @@ impl<C: Command> Paxos<C> {
             effects.persist(Record::Promise { ballot });
         }
         let first = self.log.commit().next();
-        let accepted = self.log.accepted().filter(|(slot, ..)| *slot >= first);
+        let accepted = self.log.accepted_from(first);
         let adopted = accepted.map(|(slot, ballot, entry)| (slot, (ballot, entry.clone()))).collect();
         let vote = |id| (id, Vote { next: first, is_complete: id == config.id });
         let votes = config.members.iter().copied().map(vote).collect();

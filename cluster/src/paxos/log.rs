@@ -58,6 +58,11 @@ impl<C: Command> Log<C> {
         self.accepted.iter().map(|(slot, (ballot, entry))| (*slot, *ballot, entry))
     }
 
+    /// What is accepted from a slot on.
+    pub fn accepted_from(&self, from: Slot) -> impl Iterator<Item = (Slot, Ballot, &Entry<C>)> {
+        self.accepted.range(from..).map(|(slot, (ballot, entry))| (*slot, *ballot, entry))
+    }
+
     /// The ballot in which a slot was last accepted.
     pub fn accepted_ballot(&self, slot: Slot) -> Option<Ballot> {
         self.accepted.get(&slot).map(|(ballot, _)| *ballot)
