@@ -131,8 +131,13 @@ struct Fields<'a> {
     value: Loose,
     #[serde(default)]
     error: Loose,
-    #[serde(default)]
+    /// A null that is there is a value: the cas saw that the key was absent.
+    #[serde(default, deserialize_with = "present")]
     actual: Option<Loose>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Loose>, D::Error> {
+    Loose::deserialize(deserializer).map(Some)
 }
 
 fn optional_name<'de: 'a, 'a, D: Deserializer<'de>>(

@@ -1,0 +1,145 @@
+//! From bytes to a verdict: what was assumed is said, what cannot be judged is refused.
+
+use insta::assert_snapshot;
+use squall_checker::format::Format;
+use squall_checker::judge::{Judged, Model, Options, judge};
+use squall_checker::{Bounds, Verdict};
+
+fn judged(name: &str, text: &str, options: &Options) -> Judged {
+    judge(name, text.as_bytes(), options, &Bounds::default()).unwrap_or_else(|error| panic!("{error}")).1
+}
+
+/// Verdict, model and what is wrong, in lines.
+fn told(name: &str, text: &str) -> String {
+    let judged = judged(name, text, &Options::default());
+    let operations = judged.operations;
+    let mut lines = vec![format!(
+        "{} ({}, {}): {} ok, {} fail, {} info",
+        judged.outcome.verdict, judged.format, judged.model, operations.ok, operations.fail, operations.info
+    )];
+    lines.extend(judged.outcome.reason);
+    lines.extend(judged.outcome.violations.iter().map(|violation| {
+        let places: Vec<_> = violation.operations.iter().map(|id| judged.lines[id.index()]).collect();
+        format!("{} {}: {} (lines {places:?})", violation.check, violation.kind, violation.message)
+    }));
+    lines.extend(judged.outcome.partitions.iter().map(|partition| {
+        format!("{:?}: {}, {} operations", partition.key, partition.verdict, partition.operations)
+    }));
+    lines.join("\n")
+}
+
+fn appended(read: &str) -> String {
+    [
+        r#"{"process":1,"type":"invoke","f":"append","key":"k","value":4}"#,
+        r#"{"process":1,"type":"ok","f":"append","key":"k","value":4}"#,
+        r#"{"process":1,"type":"invoke","f":"append","key":"k","value":17}"#,
+        r#"{"process":1,"type":"ok","f":"append","key":"k","value":17}"#,
+        r#"{"process":2,"type":"invoke","f":"read","key":"k","value":null}"#,
+        &format!(r#"{{"process":2,"type":"ok","f":"read","key":"k","value":{read}}}"#),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn verdicts_of_append_histories() {
+    assert_snapshot!(told("h.jsonl", &appended("[4,17]")), @r#"
+    valid (jsonl, append): 3 ok, 0 fail, 0 info
+    "k": valid, 3 operations
+    "#);
+    assert_snapshot!(told("h.jsonl", &appended("[4]")), @r#"
+    invalid (jsonl, append): 3 ok, 0 fail, 0 info
+    exactly-once lost: read k by process 2 returned [4] although append k 17 by process 1 had been acknowledged before it began (lines [3, 5])
+    linearizable not-linearizable: no order of these 3 operations is legal (lines [1, 3, 5])
+    "k": invalid, 3 operations
+    "#);
+    assert_snapshot!(told("h.jsonl", &appended("[4,17,4]")), @r#"
+    invalid (jsonl, append): 3 ok, 0 fail, 0 info
+    exactly-once duplicated: read k -> [4, 17, 4] by process 2 shows 4 twice, though it was appended once at most (lines [1, 5])
+    exactly-once reordered: read k -> [4, 17, 4] by process 2 shows 17 before 4 although append k 4 by process 1 had been acknowledged before append k 17 by process 1 began (lines [1, 3, 5])
+    linearizable not-linearizable: no order of these 3 operations is legal (lines [1, 3, 5])
+    "k": invalid, 3 operations
+    "#);
+    assert_snapshot!(told("h.jsonl", &appended("[]")), @r#"
+    invalid (jsonl, append): 3 ok, 0 fail, 0 info
+    exactly-once lost: read k by process 2 returned [] although append k 4 by process 1 had been acknowledged before it began (lines [1, 5])
+    linearizable not-linearizable: no order of these 3 operations is legal (lines [1, 3, 5])
+    "k": invalid, 3 operations
+    "#);
+}
+
+#[test]
+fn empty_histories_are_vacuous() {
+    assert_snapshot!(told("h.jsonl", ""), @r#"
+    vacuous (jsonl, register): 0 ok, 0 fail, 0 info
+    the history is empty: nothing to judge
+    "#);
+    assert_snapshot!(told("h.log", "INFO  jepsen.util - 0\t:invoke\t:read\tnil"), @r#"
+    vacuous (jepsen-log, register): 0 ok, 0 fail, 1 info
+    none of 1 operations completed: nothing to judge
+    "": vacuous, 1 operations
+    "#);
+    let faults = r#"{"process":"nemesis","type":"info","f":"kill","value":null}"#;
+    let judged = judged("h.jsonl", faults, &Options::default());
+    assert_eq!((judged.outcome.verdict, judged.fault_events), (Verdict::Vacuous, 1));
+}
+
+#[test]
+fn a_failed_cas_tells_that_the_value_differed() {
+    let log = "0\t:invoke\t:write\t1\n0\t:ok\t:write\t1\n1\t:invoke\t:cas\t[1 2]\n1\t:fail\t:cas\t[1 2]\n";
+    assert_snapshot!(told("h.log", log), @r#"
+    invalid (jepsen-log, cas-register): 2 ok, 0 fail, 0 info
+    linearizable not-linearizable: no order of these 2 operations is legal (lines [1, 3])
+    "": invalid, 2 operations
+    "#);
+    assert_snapshot!(told("h.log", &log.replace("[1 2]", "[3 2]")), @r#"
+    valid (jepsen-log, cas-register): 2 ok, 0 fail, 0 info
+    "": valid, 2 operations
+    "#);
+}
+
+#[test]
+fn absent_and_empty_are_the_same_unless_empty_was_written() {
+    let rows = |written: &str| {
+        format!(
+        "{{:process 1 :type :invoke :f :put :key 1 :value {written}}}\n{{:process 2 :type :invoke :f :get :key 2}}
+         {{:process 2 :type :ok :f :get :key 2 :value \"\"}}"
+    )
+    };
+    let verdict = |written| judged("h.edn", &rows(written), &Options::default()).outcome.verdict;
+    assert_eq!(verdict("\"a\""), Verdict::Valid);
+    assert_eq!(verdict("\"\""), Verdict::Invalid);
+}
+
+#[test]
+fn models_are_guessed_or_checked() {
+    let guessed = |kinds: &[&str]| {
+        let row = |kind: &&str| format!("0\t{0}\t{0}\t{kind}\t{kind}\t1:1", kind.as_bytes()[0]);
+        let text: Vec<_> = kinds.iter().map(row).collect();
+        let judged = judged("h.tsv", &text.join("\n"), &Options::default());
+        assert!(judged.model_guessed);
+        judged.model
+    };
+    assert_eq!(guessed(&["r", "w"]), Model::Register);
+    assert_eq!(guessed(&["c", "r", "w"]), Model::CasRegister);
+    assert_eq!(guessed(&["a", "g"]), Model::Append);
+    assert_eq!(guessed(&["a", "g", "p"]), Model::KeyValue);
+    let rows = "# rows\n0\t0\t10\tw\tx\t1\n0\t20\t30\tc\tx\t1:2\n";
+    let options = Options { model: Some(Model::Register), ..Options::default() };
+    let error = judge("h.tsv", rows.as_bytes(), &options, &Bounds::default()).unwrap_err();
+    assert_snapshot!(error, @"h.tsv:3: the model register has no operation like `cas x 1 -> 2`; judge it as cas-register");
+    let options = Options { model: Some(Model::KeyValue), format: Some(Format::CompactTsv), ..options };
+    let judged = judged("history", rows, &options);
+    assert_eq!((judged.outcome.verdict, judged.model_guessed), (Verdict::Valid, false));
+}
+
+#[test]
+fn models_have_names() {
+    for model in Model::ALL {
+        assert_eq!(model.name().parse(), Ok(model));
+        for alias in model.aliases() {
+            assert_eq!(alias.parse(), Ok(model));
+        }
+        assert!(!model.description().is_empty());
+    }
+    assert_snapshot!("mutexes".parse::<Model>().unwrap_err(), @"unknown model `mutexes`; expected one of register, cas-register, append, kv");
+}
