@@ -6,5 +6,8 @@ pub mod sim;
 pub mod system;
 pub mod trial;
 
+pub use node::{paxos, single};
 pub use squall_checker as checker;
 pub use squall_workloads as workloads;
+pub use system::{NodeContext, NodeName, System};
+pub use trial::{Outcome, Plan, Trial, trial};

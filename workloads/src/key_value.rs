@@ -163,6 +163,10 @@ impl Workload for KeyValue {
         }
     }
 
+    fn keys(&self) -> u32 {
+        self.keys
+    }
+
     fn spec(&self) -> KvSpec {
         KvSpec::default()
     }
@@ -175,7 +179,8 @@ impl Workload for KeyValue {
                 let mut draw = decide.at("script", &[u64::from(client), u64::from(nth)]);
                 Scripted {
                     id,
-                    pause_ms: u32::try_from(draw.below(2 * u64::from(shape.pause_ms_mean) + 1)).expect("small"),
+                    pause_ms: u32::try_from(draw.below(2 * u64::from(shape.pause_ms_mean) + 1))
+                        .expect("small"),
                     step: KeyValueStep { f: self.function(&mut draw), slot: self.slot(&mut draw) },
                 }
             };
@@ -233,7 +238,8 @@ impl Workload for KeyValue {
     }
 
     fn final_reads(&self, issued: &[KvOp]) -> Vec<KvOp> {
-        let written = issued.iter().filter(|op| !matches!(op, KvOp::Get { .. })).map(|op| Arc::clone(op.key()));
+        let written =
+            issued.iter().filter(|op| !matches!(op, KvOp::Get { .. })).map(|op| Arc::clone(op.key()));
         let unique: BTreeSet<_> = written.collect();
         unique.into_iter().map(|key| KvOp::Get { key }).collect()
     }

@@ -63,6 +63,11 @@ pub trait Workload: 'static {
     /// The name, as on the command line.
     fn name(&self) -> &str;
 
+    /// How many keys are in use at a time; 0 where that has no meaning.
+    fn keys(&self) -> u32 {
+        0
+    }
+
     /// The specification.
     fn spec(&self) -> Self::Spec;
 
@@ -100,7 +105,8 @@ pub trait Workload: 'static {
 
     /// How an operation (and what it returned) is written in histories.
     fn encode(&self, op: &<Self::Spec as Spec>::Op, ret: Option<&<Self::Spec as Spec>::Ret>) -> Encoded {
-        let text = |value: Result<serde_json::Value, serde_json::Error>| value.unwrap_or(serde_json::Value::Null);
+        let text =
+            |value: Result<serde_json::Value, serde_json::Error>| value.unwrap_or(serde_json::Value::Null);
         let value = match ret {
             Some(ret) => text(serde_json::to_value(ret)),
             None => text(serde_json::to_value(op)),

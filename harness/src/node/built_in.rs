@@ -42,9 +42,15 @@ impl BuiltIn {
         Self { mode, nodes }
     }
 
-    fn run_as<N: Built>(&self, workload: &KeyValue, plan: &Plan<<KeyValue as Workload>::Step>, trace: bool) -> Outcome {
+    fn run_as<N: Built>(
+        &self,
+        workload: &KeyValue,
+        plan: &Plan<<KeyValue as Workload>::Step>,
+        trace: bool,
+    ) -> Outcome {
         let config = &plan.config;
-        let bugs = config.bugs.iter().map(|name| Bug::parse(name).expect("plans are validated before they are run"));
+        let bugs =
+            config.bugs.iter().map(|name| Bug::parse(name).expect("plans are validated before they are run"));
         let bugs = Bugs::of(&bugs.collect::<Vec<_>>());
         let clients = ClientSettings {
             count: u32::try_from(plan.script.len()).expect("bounded"),

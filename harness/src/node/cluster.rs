@@ -54,11 +54,7 @@ impl ClientSettings {
         let id = NodeId(NodeId::FIRST_CLIENT + client);
         let name = client_identity(self.bugs, client, connection);
         let home = servers[client as usize % servers.len()];
-        ClientConfig {
-            give_up: self.give_up,
-            bugs: self.bugs,
-            ..ClientConfig::new(id, name, servers, home)
-        }
+        ClientConfig { give_up: self.give_up, bugs: self.bugs, ..ClientConfig::new(id, name, servers, home) }
     }
 }
 
@@ -114,7 +110,11 @@ impl<N: Server> System for Cluster<N> {
         self.carry(context.index).await
     }
 
-    async fn connect(self: Rc<Self>, _node: NodeName, process: ProcessId) -> Result<ClusterClient<N>, OpError> {
+    async fn connect(
+        self: Rc<Self>,
+        _node: NodeName,
+        process: ProcessId,
+    ) -> Result<ClusterClient<N>, OpError> {
         let host = self.names.len();
         if !self.carrying_clients.replace(true) {
             tokio::task::spawn_local(Rc::clone(&self).carry(host));

@@ -18,5 +18,5 @@ pub(crate) mod world;
 pub(crate) use network::Latency;
 pub(crate) use stage::{CLIENTS, Stage};
 pub(crate) use turmoil_surface::{Standing, TurmoilSurface};
-pub(crate) use world::{Server, Terrain, World};
 pub use world::{MessageCounts, NodeEvent, TraceEntry};
+pub(crate) use world::{Server, Terrain, World};

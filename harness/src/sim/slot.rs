@@ -270,7 +270,8 @@ impl<N: Node> Slot<N> {
             }
             TimerChange::Arm(timer, range) => {
                 self.timers_armed += 1;
-                let mut draw = around.decide.at("timer", &[u64::from(self.id.0), around.now.0, hash_of(timer)]);
+                let mut draw =
+                    around.decide.at("timer", &[u64::from(self.id.0), around.now.0, hash_of(timer)]);
                 let own = Micros(draw.range(range.start().0..=range.end().0));
                 let span = self.clock.simulated_span(own);
                 if span != own {

@@ -38,7 +38,11 @@ impl TurmoilSurface<'_> {
     fn set_delay(&mut self, from: usize, to: usize) {
         let extra: u64 = self.standing.delays.get(&(from, to)).map_or(0, |delays| delays.values().sum());
         let latency = Duration::from_millis(self.latency_max_ms + extra);
-        self.stage.sim.set_link_max_message_latency(self.names[from].as_str(), self.names[to].as_str(), latency);
+        self.stage.sim.set_link_max_message_latency(
+            self.names[from].as_str(),
+            self.names[to].as_str(),
+            latency,
+        );
     }
 
     fn count(&mut self, fault: FaultId) {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
+use squall_checker::Violation;
 use squall_cluster::app::Operation;
 use squall_cluster::client::{ClientAnswer, ClientConfig, ClientNode};
 use squall_cluster::event::Event;
@@ -13,7 +14,6 @@ use squall_cluster::invariants::{Breach, Monitor};
 use squall_cluster::message::Message;
 use squall_cluster::node::{Input, Micros, Node, NodeId, Output};
 use squall_cluster::replica::ServerView;
-use squall_checker::Violation;
 use squall_workloads::Decide;
 use std::hash::Hasher;
 use tokio::sync::oneshot;
@@ -111,7 +111,10 @@ pub(crate) struct World<N: Server> {
 
 impl<N: Server> std::fmt::Debug for World<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("now", &self.now).field("servers", &self.servers.len()).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("now", &self.now)
+            .field("servers", &self.servers.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -226,7 +229,9 @@ impl<N: Server> World<N> {
         if let Some(cut) = self.network.cut_by(from, to) {
             self.bites.push(cut);
             self.messages.entry(kind).or_default().dropped += 1;
-            self.record("drop", frame.to, || format!("{kind} from {}: cut in flight by fault {cut}", frame.from));
+            self.record("drop", frame.to, || {
+                format!("{kind} from {}: cut in flight by fault {cut}", frame.from)
+            });
             return;
         }
         self.record("receive", frame.to, || format!("from {}: {:?}", frame.from, frame.message));
@@ -320,8 +325,7 @@ impl<N: Server> World<N> {
         let (Some(source), Some(target)) = (self.endpoint(from), self.endpoint(to)) else { return };
         let kind = message.kind();
         let bytes = frame::encode(from, to, incarnation, message);
-        let fate =
-            self.network.decide(&self.terrain.decide, (source, target), kind, self.now.0 / 1_000);
+        let fate = self.network.decide(&self.terrain.decide, (source, target), kind, self.now.0 / 1_000);
         let counts = self.messages.entry(kind).or_default();
         counts.sent += 1;
         counts.bytes += bytes.len() as u64;
@@ -440,7 +444,8 @@ impl<N: Server> World<N> {
 
     /// The running leader of the highest ballot.
     pub(crate) fn leader(&self) -> Option<usize> {
-        let leads = |slot: &Slot<N>| slot.node.as_ref().filter(|node| node.is_leader()).map(ServerView::ballot);
+        let leads =
+            |slot: &Slot<N>| slot.node.as_ref().filter(|node| node.is_leader()).map(ServerView::ballot);
         let leaders = self.servers.iter().enumerate().filter_map(|(index, slot)| Some((leads(slot)?, index)));
         leaders.max().map(|(_, index)| index)
     }
@@ -482,7 +487,8 @@ impl<N: Server> World<N> {
             check: "settled".into(),
             kind: "replicas-differ".into(),
             key: None,
-            message: "after healing and with no client active, the replicas' states do not become equal".into(),
+            message: "after healing and with no client active, the replicas' states do not become equal"
+                .into(),
             operations: Vec::new(),
             edges: Vec::new(),
             steps: self.node_states(),
@@ -511,10 +517,14 @@ impl<N: Server> SimulatedWorld for World<N> {
         let mut hit = Vec::new();
         let overflowed: u64 = self.servers.iter().map(|slot| slot.overflowed).sum();
         if overflowed > 0 {
-            hit.push(format!("{overflowed} messages were dropped because a paused or slow server's inbox was full"));
+            hit.push(format!(
+                "{overflowed} messages were dropped because a paused or slow server's inbox was full"
+            ));
         }
         if self.trace.len() >= TRACE_ENTRIES_MAX {
-            hit.push(format!("the recording reached its bound of {TRACE_ENTRIES_MAX} entries and stops there"));
+            hit.push(format!(
+                "the recording reached its bound of {TRACE_ENTRIES_MAX} entries and stops there"
+            ));
         }
         if self.events.len() >= EVENTS_MAX {
             hit.push(format!("more than {EVENTS_MAX} node events; later ones are not kept"));

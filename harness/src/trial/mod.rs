@@ -1,5 +1,6 @@
 //! One run: its plan, phases, clients, recorder and verdict.
 
+mod builder;
 mod clients;
 mod judge;
 mod outcome;
@@ -8,9 +9,10 @@ mod recorder;
 mod run;
 mod subject;
 
+pub use builder::{Trial, parse_seed, trial};
 pub use clients::Phase;
 pub use outcome::{FaultRecord, OperationCounts, Outcome};
-pub use plan::{Config, Minima, Plan, Request};
+pub use plan::{Config, Minima, Plan, Request, Unfit};
 pub use recorder::{Actor, HistoryLine};
 pub use run::run;
 pub use subject::Subject;

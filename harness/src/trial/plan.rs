@@ -4,9 +4,10 @@
 //! JSON that people can read and change, so everything in them is checked.
 
 use serde::{Deserialize, Serialize};
+use squall_cluster::bugs::Bug;
 use squall_workloads::{ClientScript, Decide, Shape, Workload};
 
-use crate::nemesis::{self, PlannedFault, Selection, Topology};
+use crate::nemesis::{self, Limits, Mode, PlannedFault, Selection, Topology};
 
 /// The format of plans; raised when an old plan would mean something else.
 pub const SCHEMA: u32 = 1;
@@ -21,6 +22,8 @@ pub mod limits {
     pub const KEYS_MAX: u32 = 10_000;
     /// The chaos phase, in simulated milliseconds.
     pub const DURATION_MS_MAX: u64 = 600_000;
+    /// Any single wait, in simulated milliseconds.
+    pub const WAIT_MS_MAX: u64 = 60_000;
     /// Operations of all scripts together.
     pub const OPERATIONS_MAX: u64 = 200_000;
 }
@@ -39,6 +42,8 @@ pub struct Plan<T> {
     pub config: Config,
     /// What the run must have done to count; `None` in plans that were shrunk or written by hand.
     pub minima: Option<Minima>,
+    /// Whose promises count, and whether faults beyond them may fire.
+    pub limits: Limits,
     /// What goes wrong, and when.
     pub faults: Vec<PlannedFault>,
     /// What the clients do.
@@ -79,6 +84,115 @@ pub struct Config {
     pub bugs: Vec<String>,
 }
 
+impl Default for Config {
+    /// The default run: five replicas, ten clients, ten simulated seconds, every fault.
+    fn default() -> Self {
+        Self {
+            mode: Mode::Paxos.name().into(),
+            workload: "append".into(),
+            nemesis: "all".into(),
+            nodes: 5,
+            clients: 10,
+            keys: 5,
+            duration_ms: 10_000,
+            timeout_ms: 1_000,
+            recovery_ms: 2_000,
+            latency_min_ms: 1,
+            latency_max_ms: 3,
+            sync_min_ms: 1,
+            sync_max_ms: 2,
+            bugs: Vec::new(),
+        }
+    }
+}
+
+/// Why a plan cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Of another format.
+    #[error(
+        "the plan's schema is {found}; this build reads schema {SCHEMA}: generate the plan again from its seed"
+    )]
+    Schema {
+        /// The plan's.
+        found: u32,
+    },
+    /// A size or time is out of its bounds.
+    #[error("{name} is {value}; it must be between {min} and {max}")]
+    OutOfBounds {
+        /// What.
+        name: &'static str,
+        /// What it is.
+        value: u64,
+        /// The least that is possible.
+        min: u64,
+        /// The greatest.
+        max: u64,
+    },
+    /// Two things do not fit together.
+    #[error("{0}")]
+    Contradiction(String),
+    /// A fault cannot be carried out.
+    #[error("the plan's faults: {0}")]
+    Faults(#[from] nemesis::PlanError),
+}
+
+impl Config {
+    /// Checks sizes and times.
+    ///
+    /// # Errors
+    ///
+    /// The first one that no run can have.
+    pub fn check(&self) -> Result<(), Unfit> {
+        let bounded = |name, value, min, max| {
+            if value < min || value > max {
+                Err(Unfit::OutOfBounds { name, value, min, max })
+            } else {
+                Ok(())
+            }
+        };
+        bounded("nodes", u64::from(self.nodes), 1, u64::from(limits::NODES_MAX))?;
+        // One client alone shows no concurrency, hence nothing.
+        bounded("clients", u64::from(self.clients), 2, u64::from(limits::CLIENTS_MAX))?;
+        bounded("keys", u64::from(self.keys), 1, u64::from(limits::KEYS_MAX))?;
+        bounded("duration (ms)", self.duration_ms, 1, limits::DURATION_MS_MAX)?;
+        bounded("timeout (ms)", self.timeout_ms, 1, limits::WAIT_MS_MAX)?;
+        bounded("recovery (ms)", self.recovery_ms, 1, limits::WAIT_MS_MAX)?;
+        bounded("latency, at least (ms)", self.latency_min_ms, 1, limits::WAIT_MS_MAX)?;
+        bounded("latency, at most (ms)", self.latency_max_ms, self.latency_min_ms, limits::WAIT_MS_MAX)?;
+        bounded("sync, at least (ms)", self.sync_min_ms, 1, limits::WAIT_MS_MAX)?;
+        bounded("sync, at most (ms)", self.sync_max_ms, self.sync_min_ms, limits::WAIT_MS_MAX)?;
+        if self.mode == Mode::Single.name() && self.nodes != 1 {
+            let nodes = self.nodes;
+            return Err(Unfit::Contradiction(format!(
+                "mode single has one server, not {nodes}: use --nodes 1"
+            )));
+        }
+        if self.mode == Mode::Paxos.name() && self.nodes % 2 == 0 {
+            let nodes = self.nodes;
+            return Err(Unfit::Contradiction(format!(
+                "mode paxos wants an odd number of replicas, not {nodes}: one more survives no more failures"
+            )));
+        }
+        Ok(())
+    }
+
+    /// What faults are planned for.
+    pub fn topology(&self) -> Topology {
+        Topology {
+            mode: self.fault_model(),
+            servers: self.nodes,
+            clients: self.clients,
+            horizon_ms: self.duration_ms,
+        }
+    }
+
+    /// Whose fault model counts. A user's own system of several nodes is judged like a replicated one.
+    pub fn fault_model(&self) -> Mode {
+        if self.mode == Mode::Single.name() { Mode::Single } else { Mode::Paxos }
+    }
+}
+
 /// What a run must have done to count (else it is vacuous).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,6 +221,37 @@ pub struct Request {
 }
 
 impl<T> Plan<T> {
+    /// Checks a plan that was not generated here: read from a file, or changed by hand.
+    ///
+    /// # Errors
+    ///
+    /// What makes it impossible to run, and what to do about it.
+    pub fn check(&self) -> Result<(), Unfit> {
+        if self.schema != SCHEMA {
+            return Err(Unfit::Schema { found: self.schema });
+        }
+        self.config.check()?;
+        let clients = self.script.len() as u64;
+        if clients != u64::from(self.config.clients) {
+            let asked = self.config.clients;
+            return Err(Unfit::Contradiction(format!("the plan has {clients} scripts for {asked} clients")));
+        }
+        let steps: u64 = self.script.iter().map(|script| script.steps.len() as u64).sum();
+        if steps > limits::OPERATIONS_MAX {
+            let max = limits::OPERATIONS_MAX;
+            return Err(Unfit::OutOfBounds { name: "operations", value: steps, min: 0, max });
+        }
+        for name in &self.config.bugs {
+            if Bug::parse(name).is_none() {
+                return Err(Unfit::Contradiction(format!(
+                    "there is no bug named {name:?}: see squall list bugs"
+                )));
+            }
+        }
+        nemesis::validate(&self.faults, &self.config.topology())?;
+        Ok(())
+    }
+
     /// The plan of one seed.
     pub fn generate<W: Workload<Step = T>>(request: &Request, workload: &W, seed: u64) -> Self {
         let decide = Decide::new(seed);
@@ -129,13 +274,11 @@ impl<T> Plan<T> {
             steps_per_client: u32::try_from(steps).expect("bounded"),
             pause_ms_mean,
         };
-        let topology = Topology {
-            mode: config.mode.clone(),
-            servers: config.nodes,
-            clients: config.clients,
-            horizon_ms: config.duration_ms,
+        let faults = nemesis::generate(&request.nemesis, &decide, &config.topology());
+        let limits = Limits {
+            mode: config.fault_model(),
+            may_leave: request.nemesis.leaves_model(&config.topology()),
         };
-        let faults = nemesis::generate(&request.nemesis, &decide, &topology);
         let minima = Minima {
             ok: (steps * u64::from(config.clients) / 2).min(100),
             ok_percent: 20,
@@ -144,6 +287,6 @@ impl<T> Plan<T> {
         };
         let script = workload.script(&shape, &decide);
         let key = decide.at("key", &[]).u64();
-        Self { schema: SCHEMA, seed, key, config, minima: Some(minima), faults, script }
+        Self { schema: SCHEMA, seed, key, config, minima: Some(minima), limits, faults, script }
     }
 }

@@ -57,7 +57,8 @@ impl HistoryLine {
             Actor::Nemesis(name) => name.into(),
         };
         let node = self.node.as_deref().unwrap_or("");
-        let mut line = format!("{:>5}  {seconds:>3}.{micros:06}  {actor:<8}{node:<4}{:<7}", self.index, self.kind);
+        let mut line =
+            format!("{:>5}  {seconds:>3}.{micros:06}  {actor:<8}{node:<4}{:<7}", self.index, self.kind);
         let _ = write!(line, "{}", self.f);
         if let Some(key) = &self.key {
             let _ = write!(line, " {}", plain(key));
@@ -135,7 +136,14 @@ impl<W: Workload> Recorder<W> {
     }
 
     pub(crate) fn invoke(&mut self, workload: &W, at: Micros, process: ProcessId, node: &str, op: OpOf<W>) {
-        self.line(at, Actor::Process(process.0), "invoke", workload.encode(&op, None), Some(node.into()), None);
+        self.line(
+            at,
+            Actor::Process(process.0),
+            "invoke",
+            workload.encode(&op, None),
+            Some(node.into()),
+            None,
+        );
         self.events.push(Recorded::Invoke { process, op });
     }
 

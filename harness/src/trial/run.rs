@@ -63,7 +63,8 @@ where
         let config = &plan.config;
         let world = system.world();
         // The simulated world delays messages itself; turmoil's wire then takes one millisecond.
-        let latency_ms = if world.is_some() { (1, 1) } else { (config.latency_min_ms, config.latency_max_ms) };
+        let latency_ms =
+            if world.is_some() { (1, 1) } else { (config.latency_min_ms, config.latency_max_ms) };
         let board = Rc::new(RefCell::new(Board {
             now: Micros(0),
             chaos_began: Micros(0),
@@ -87,7 +88,7 @@ where
             board,
             phase,
             phases: vec![(Phase::Start, 0)],
-            nemesis: Nemesis::new(&plan.faults, &config.mode, &config.nemesis),
+            nemesis: Nemesis::new(plan.faults.clone(), plan.limits),
             faults: Vec::new(),
             violations: Vec::new(),
             recovery_us: None,
@@ -114,8 +115,10 @@ where
         self.stage.host(CLIENTS, move || {
             let tasks = tasks.borrow_mut().take().expect("the clients' host is never restarted");
             async move {
-                let handles: Vec<_> =
-                    tasks.into_iter().map(|(task, script)| tokio::task::spawn_local(task.live(script))).collect();
+                let handles: Vec<_> = tasks
+                    .into_iter()
+                    .map(|(task, script)| tokio::task::spawn_local(task.live(script)))
+                    .collect();
                 for handle in handles {
                     handle.await?;
                 }
@@ -210,7 +213,9 @@ where
         let now = self.now();
         self.board.borrow_mut().now = now;
         self.system.begin_step(now);
-        self.stage.step().map_err(|panics| panics.into_iter().map(|text| panic_violation(now, &text)).collect())
+        self.stage
+            .step()
+            .map_err(|panics| panics.into_iter().map(|text| panic_violation(now, &text)).collect())
     }
 
     /// Steps until `done`, for at most `bound`; beyond it the run is invalid.
@@ -273,10 +278,10 @@ where
     }
 
     fn tick_nemesis(&mut self, chaos_began: Micros) {
-        if self.nemesis.is_idle() {
+        let elapsed_ms = (self.now().0 - chaos_began.0) / 1_000;
+        if self.nemesis.next_ms().is_none_or(|next| next > elapsed_ms) {
             return;
         }
-        let elapsed_ms = (self.now().0 - chaos_began.0) / 1_000;
         let events = self.with_surface(|nemesis, surface| nemesis.tick(elapsed_ms, surface));
         self.note_faults(events);
     }
@@ -302,6 +307,7 @@ where
             let (what, text, target) = match event {
                 NemesisEvent::Begin { id, description, targets } => {
                     let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                    self.faults.retain(|fault| fault.id != id || fault.withheld.is_none());
                     let joined = (!targets.is_empty()).then(|| targets.join(","));
                     self.faults.push(FaultRecord {
                         id,
@@ -316,13 +322,16 @@ where
                     ("begin", description, joined)
                 }
                 NemesisEvent::End { id } => {
-                    let Some(record) = self.faults.iter_mut().rev().find(|fault| fault.id == id) else { continue };
+                    let Some(record) = self.faults.iter_mut().rev().find(|fault| fault.id == id) else {
+                        continue;
+                    };
                     record.end_us = Some(now.0);
                     ("end", record.description.clone(), None)
                 }
                 NemesisEvent::Withheld { id, reason } => {
+                    self.faults.retain(|fault| fault.id != id);
                     let fault = planned(id);
-                    let description = fault.fault.to_string();
+                    let description = fault.to_string();
                     self.faults.push(FaultRecord {
                         id,
                         family: fault.fault.family(),
