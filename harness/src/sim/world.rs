@@ -138,7 +138,7 @@ impl<N: Server> World<N> {
         clients: Vec<ClientConfig>,
     ) -> Self {
         let network = Network::new(servers.len(), clients.len(), terrain.latency);
-        let monitor = Monitor::new(servers.iter().map(|(id, ..)| *id).collect());
+        let monitor = Monitor::new(servers.iter().map(|(id, ..)| *id));
         let place = |(index, (id, config, identity)): (usize, (NodeId, N::Config, Vec<N::Record>))| {
             let mut slot = Slot::new(id, Endpoint::Server(index), config, Disk::new(DISK_BYTES));
             slot.provision(&identity);

@@ -174,6 +174,12 @@ impl<S: Subject<W>, W: Workload> Trial<S, W> {
     }
 }
 
+impl<S: Subject<W>, W: Workload> Trial<S, W> {
+    fn report(&self, _plan: &Plan<W::Step>, outcome: &Outcome) -> String {
+        format!("invalid: {:?}", outcome.violations)
+    }
+}
+
 /// The seeds that the environment asks for, if it does.
 fn seeds_of_environment() -> Option<Range<u64>> {
     if let Ok(seed) = std::env::var("SQUALL_SEED") {
