@@ -12,6 +12,7 @@ pub mod history;
 pub mod kv;
 pub mod linearizable;
 mod observed;
+mod overwritten;
 pub mod search;
 pub mod spec;
 pub mod value;
