@@ -20,7 +20,7 @@ pub mod verdict;
 mod words;
 
 pub use exactly_once::ExactlyOnce;
-pub use history::{Completion, History, Malformed, OpId, Operation, ProcessId};
+pub use history::{Completion, Event, EventKind, History, Malformed, OpId, Operation, ProcessId};
 pub use linearizable::Linearizable;
 pub use spec::Spec;
 pub use value::Value;
