@@ -91,7 +91,7 @@ pub(crate) fn missing(
             let Some(witness) = witnesses.next() else { continue };
             let real = |id: OpId| operations.iter().find(|(other, _)| *other == id).copied();
             let (Some(witness), Some(reader)) = (real(witness.0), real(reader.0)) else { continue };
-            return Some(lacking(spec, key, element, few, witness, reader));
+            return Some(lacking(spec, key, element, (operations, few), witness, reader));
         }
     }
     None
@@ -101,7 +101,7 @@ fn lacking(
     spec: &KvSpec,
     key: &str,
     element: &Value,
-    few: &[Indexed<'_>],
+    (operations, few): (&[Indexed<'_>], &[Indexed<'_>]),
     witness: Indexed<'_>,
     reader: Indexed<'_>,
 ) -> Violation {
@@ -127,6 +127,9 @@ fn lacking(
         real_time(spec, witness, reader),
         edge(reader.0, witness.0, EdgeKind::MustPrecede, reason, evidence),
     ];
-    let kind = if appended { "lost" } else { "stale" };
+    // What a later read shows again was not lost.
+    let shows = |operation: &KvOperation| shown(operation).is_some_and(|items| items.contains(element));
+    let back = operations.iter().any(|(_, later)| later.invoked > reader.1.invoked && shows(later));
+    let kind = if appended && !back { "lost" } else { "stale" };
     violation(key, kind, message, few.iter().map(|(id, _)| *id).collect(), edges)
 }
