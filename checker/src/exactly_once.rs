@@ -125,7 +125,7 @@ struct Log<'h> {
 }
 
 impl<'h> Log<'h> {
-    /// `None` if the key is used in any other way, or its elements cannot be told apart.
+    /// `None` if the key is used in any other way or is no list, or its elements cannot be told apart.
     fn new(spec: &'h KvSpec, key: &'h str, operations: &[Indexed<'h>]) -> Option<Self> {
         let (mut appends, mut reads) = (Vec::new(), Vec::new());
         let mut by_element = FxHashMap::default();
@@ -151,6 +151,10 @@ impl<'h> Log<'h> {
                 (KvOp::Get { .. }, None) => {}
                 (KvOp::Put { .. } | KvOp::Cas { .. } | KvOp::Delete { .. }, _) => return None,
             }
+        }
+        let shows_none = reads.iter().all(|read: &Read<'_>| read.items.is_empty());
+        if appends.is_empty() && (no_list.is_some() || shows_none) {
+            return None;
         }
         reads.sort_by_key(|read| (read.operation.returned, read.id));
         let mut log = Self { spec, key, appends, by_element, reads, no_list };

@@ -83,6 +83,9 @@ impl<O, R> Operation<O, R> {
     }
 }
 
+/// An operation with its id in the history.
+pub type Indexed<'h, O, R> = (OpId, &'h Operation<O, R>);
+
 /// One line of a recorded history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<O, R> {

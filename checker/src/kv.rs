@@ -3,13 +3,15 @@
 //! One specification serves them all; a model is the subset of operations that a history uses.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::Operation;
+use crate::history::{Indexed, Operation};
 use crate::spec::Spec;
 use crate::value::Value;
+use crate::verdict::Violation;
 
 /// An operation on one key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -144,6 +146,27 @@ impl Spec for KvSpec {
 
     fn unobserved(&self, operations: &[&Operation<KvOp, KvRet>]) -> Vec<bool> {
         crate::observed::unobserved(operations)
+    }
+
+    fn erasable(&self, operations: &[&Operation<KvOp, KvRet>]) -> usize {
+        crate::erase::erasable(self, operations)
+    }
+
+    fn erase(
+        &self,
+        operations: &[&Operation<KvOp, KvRet>],
+        units: Range<usize>,
+    ) -> Vec<Option<Operation<KvOp, KvRet>>> {
+        crate::erase::erase(self, operations, units)
+    }
+
+    fn explain(
+        &self,
+        key: &str,
+        operations: &[Indexed<'_, KvOp, KvRet>],
+        few: &[Indexed<'_, KvOp, KvRet>],
+    ) -> Option<Violation> {
+        crate::contradiction::explain(self, key, operations, few)
     }
 
     fn state_bytes(&self, state: &Value) -> usize {

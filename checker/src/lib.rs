@@ -4,6 +4,8 @@
 //! depends on the history alone. Verdicts are three-valued to the end: what could not be decided is
 //! [`Verdict::Unknown`] with the bound that was reached, never valid.
 
+mod contradiction;
+mod erase;
 pub mod exactly_once;
 pub mod explain;
 pub mod format;

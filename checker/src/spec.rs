@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::history::Operation;
+use crate::history::{Indexed, Operation};
+use crate::verdict::Violation;
 
 /// A sequential object. Two methods are required; the rest make checking faster or output nicer.
 pub trait Spec {
@@ -48,6 +50,34 @@ pub trait Spec {
     /// How many bytes `state` holds beyond its own size (estimated), for the search's bound on memory.
     fn state_bytes(&self, _state: &Self::State) -> usize {
         0
+    }
+
+    /// How many units [`Spec::erase`] can erase from one partition's operations; 0 if it cannot.
+    fn erasable(&self, _operations: &[&Operation<Self::Op, Self::Ret>]) -> usize {
+        0
+    }
+
+    /// One partition's operations without some of its units (a register's value with its writes and reads, a
+    /// list's element wherever it stands): `None` where the operation goes with them. Must be sound: wherever the
+    /// operations given have a legal order, those returned have one. Makes counterexamples small.
+    fn erase(
+        &self,
+        operations: &[&Operation<Self::Op, Self::Ret>],
+        _units: Range<usize>,
+    ) -> Vec<Option<Operation<Self::Op, Self::Ret>>> {
+        operations.iter().map(|operation| Some((*operation).clone())).collect()
+    }
+
+    /// Explains an illegal partition in the words of this specification, from all its operations and from those
+    /// few that reductions left (none: the anomaly may be plain to see; it is asked again after the reductions).
+    /// What the few returned may have been projected by [`Spec::erase`]. `None`: the general explanation is given.
+    fn explain(
+        &self,
+        _key: &str,
+        _operations: &[Indexed<'_, Self::Op, Self::Ret>],
+        _few: &[Indexed<'_, Self::Op, Self::Ret>],
+    ) -> Option<Violation> {
+        None
     }
 
     /// The operation in words, e.g. `append k3 17` or `read k3 -> [4, 17]`.

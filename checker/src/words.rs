@@ -46,12 +46,14 @@ pub(crate) fn edge(from: OpId, to: OpId, kind: EdgeKind, reason: String, evidenc
     Edge { from, to, kind, reason, evidence }
 }
 
+/// One step of an argument.
+pub(crate) fn step(edge: &Edge) -> String {
+    format!("{}, so {} comes before {}", edge.reason, edge.from, edge.to)
+}
+
 /// The steps of an argument that goes along a cycle of edges.
 pub(crate) fn steps(edges: &[Edge]) -> Vec<String> {
-    let mut steps: Vec<String> = edges
-        .iter()
-        .map(|edge| format!("{}, so {} comes before {}", edge.reason, edge.from, edge.to))
-        .collect();
+    let mut steps: Vec<String> = edges.iter().map(step).collect();
     if let Some(first) = edges.first() {
         let mut round = first.from.to_string();
         for edge in edges {

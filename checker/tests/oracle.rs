@@ -2,13 +2,14 @@
 //! ties, judged by trying all orders of all subsets. Not one difference is allowed. `SQUALL_ORACLE_CASES` asks
 //! for more cases than the default.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::search::{Decision, Search};
 use squall_checker::{
-    Bounds, Check, Completion, EdgeKind, ExactlyOnce, History, Linearizable, Operation, ProcessId, Spec,
-    Value, Verdict, Violation,
+    Bounds, Check, Completion, EdgeKind, ExactlyOnce, History, Linearizable, OpId, Operation, ProcessId,
+    Spec, Value, Verdict, Violation,
 };
 
 type KvOperation = Operation<KvOp, KvRet>;
@@ -27,6 +28,11 @@ impl Random {
 
     fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
+    }
+
+    /// An index into so many.
+    fn pick(&mut self, count: usize) -> usize {
+        usize::try_from(self.next() % count as u64).unwrap()
     }
 
     fn one_in(&mut self, count: u64) -> bool {
@@ -70,10 +76,10 @@ const FLAVOURS: [Flavour; 5] =
     [Flavour::Register, Flavour::Cas, Flavour::List, Flavour::Text, Flavour::Everything];
 
 fn value(random: &mut Random, flavour: Flavour) -> Value {
-    let number = random.below(4) as i64;
+    let number = i64::try_from(random.below(4)).unwrap();
     match flavour {
         Flavour::Text if random.one_in(8) => "".into(),
-        Flavour::Text => ["a", "b", "ab", "ba"][number as usize].into(),
+        Flavour::Text => ["a", "b", "ab", "ba"][random.pick(4)].into(),
         Flavour::Everything if random.one_in(6) => Value::Nil,
         Flavour::Everything if random.one_in(6) => Value::list([number]),
         Flavour::Everything if random.one_in(6) => Value::list([]),
@@ -86,8 +92,8 @@ fn op(random: &mut Random, flavour: Flavour) -> KvOp {
     let key: Arc<str> = "k".into();
     let choice = match flavour {
         Flavour::Register => random.below(5),
-        Flavour::Cas => [0, 1, 3, 5, 6, 7, 8][random.below(7) as usize],
-        Flavour::List | Flavour::Text => [0, 1, 2, 4, 9, 9, 9][random.below(7) as usize],
+        Flavour::Cas => [0, 1, 3, 5, 6, 7, 8][random.pick(7)],
+        Flavour::List | Flavour::Text => [0, 1, 2, 4, 9, 9, 9][random.pick(7)],
         Flavour::Everything => random.below(12),
     };
     match choice {
@@ -105,7 +111,7 @@ fn op(random: &mut Random, flavour: Flavour) -> KvOp {
 /// A history that is usually legal or nearly so: operations take effect one after the other in a random order
 /// on a real store, get intervals around that moment, and sometimes a return is falsified.
 fn case(random: &mut Random, spec: &KvSpec, flavour: Flavour) -> Vec<KvOperation> {
-    let count = 2 + random.below(6) as usize;
+    let count = 2 + random.pick(6);
     let stretch = 1 + random.below(4);
     let mut state = spec.init();
     let mut seen = vec![state.clone()];
@@ -120,7 +126,7 @@ fn case(random: &mut Random, spec: &KvSpec, flavour: Flavour) -> Vec<KvOperation
             seen.push(state.clone());
         }
         let lie = random.one_in(2);
-        let told = if lie { seen[random.below(seen.len() as u64) as usize].clone() } else { before.clone() };
+        let told = if lie { seen[random.pick(seen.len())].clone() } else { before.clone() };
         let ret = match &op {
             KvOp::Get { .. } => KvRet::Value(told),
             KvOp::Cas { expected, .. } => {
@@ -162,7 +168,22 @@ fn verify_order(spec: &KvSpec, operations: &[&KvOperation], order: &[u32]) {
     }
     for (index, operation) in operations.iter().enumerate() {
         let required = matches!(operation.completion, Completion::Ok(_));
-        assert!(!required || order.contains(&(index as u32)), "all");
+        assert!(!required || order.contains(&u32::try_from(index).unwrap()), "all");
+    }
+}
+
+/// Of a legal history no contradiction is ever found, and whatever is erased from it, it stays legal.
+fn nothing_is_wrong_with(spec: &KvSpec, operations: &[&KvOperation], random: &mut Random) {
+    let indexed: Vec<_> =
+        operations.iter().enumerate().map(|(id, op)| (OpId(u32::try_from(id).unwrap()), *op)).collect();
+    assert_eq!(spec.explain("k", &indexed, &[]), None, "{operations:#?}");
+    assert_eq!(spec.explain("k", &indexed, &indexed), None, "{operations:#?}");
+    let units = spec.erasable(operations);
+    if units > 0 {
+        let start = random.pick(units);
+        let end = start + 1 + random.pick(units - start);
+        let left: Vec<KvOperation> = spec.erase(operations, start..end).into_iter().flatten().collect();
+        assert!(brute_force(spec, &left), "erasing {start}..{end} of {operations:#?} left {left:#?}");
     }
 }
 
@@ -170,9 +191,10 @@ fn verify_order(spec: &KvSpec, operations: &[&KvOperation], order: &[u32]) {
 fn the_search_agrees_with_brute_force() {
     let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(40_000, |cases| cases.parse().unwrap());
     let (mut legal, mut illegal) = ([0; 5], [0; 5]);
+    let mut kinds = BTreeMap::<String, u64>::new();
     for number in 0..cases {
         let mut random = Random(number);
-        let flavour = random.below(5) as usize;
+        let flavour = random.pick(5);
         let spec = KvSpec { empty_is_absent: random.one_in(2) };
         let history = history(&case(&mut random, &spec, FLAVOURS[flavour]));
         let expected = brute_force(&spec, history.operations());
@@ -199,8 +221,15 @@ fn the_search_agrees_with_brute_force() {
         };
         assert_eq!(outcome.verdict, verdict, "case {number}");
         assert_eq!(outcome.violations.is_empty(), verdict != Verdict::Invalid);
+        for violation in &outcome.violations {
+            verify_edges(&history, violation);
+            *kinds.entry(violation.kind.clone()).or_default() += 1;
+        }
+        if expected {
+            nothing_is_wrong_with(&spec, &operations, &mut random);
+        }
     }
-    println!("legal {legal:?}, illegal {illegal:?}");
+    println!("legal {legal:?}, illegal {illegal:?}, {kinds:?}");
     for flavour in 0..5 {
         assert!(legal[flavour] > cases / 80 && illegal[flavour] > cases / 80, "both verdicts are common");
     }
@@ -217,18 +246,18 @@ fn log_case(random: &mut Random) -> Vec<KvOperation> {
         let (op, ret);
         let fate = random.below(10);
         if random.one_in(2) {
-            op = KvOp::Append { key: key.clone(), value: Value::Int(number as i64) };
+            op = KvOp::Append { key: key.clone(), value: Value::Int(i64::try_from(number).unwrap()) };
             ret = KvRet::Done;
             if fate > 2 || (fate > 0 && random.one_in(2)) {
-                let behind = if random.one_in(6) { random.below(list.len() as u64 + 1) as usize } else { 0 };
-                list.insert(list.len() - behind, number as i64);
+                let behind = if random.one_in(6) { random.pick(list.len() + 1) } else { 0 };
+                list.insert(list.len() - behind, i64::try_from(number).unwrap());
             }
         } else {
             let mut told = list.clone();
             match random.below(12) {
                 0 => drop(told.pop()),
-                1 => told.push(random.below(count) as i64),
-                2 if !told.is_empty() => drop(told.remove(random.below(told.len() as u64) as usize)),
+                1 => told.push(i64::try_from(random.below(count)).unwrap()),
+                2 if !told.is_empty() => drop(told.remove(random.pick(told.len()))),
                 3 if told.len() > 1 => told.swap(0, 1),
                 _ => {}
             }
@@ -251,7 +280,7 @@ fn log_case(random: &mut Random) -> Vec<KvOperation> {
 #[test]
 fn exactly_once_and_linearizable_are_the_same_on_lists_of_unique_elements() {
     let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(20_000, |cases| cases.parse().unwrap());
-    let mut kinds = std::collections::BTreeMap::<String, u64>::new();
+    let mut kinds = BTreeMap::<String, u64>::new();
     let mut valid = 0;
     for number in 0..cases {
         let mut random = Random(number);
