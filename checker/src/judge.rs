@@ -3,16 +3,21 @@
 //! What was assumed is part of the answer: the format, the model and whether it was guessed, how many operations
 //! were judged, what was left out. Neither files nor output are its business.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
 use crate::exactly_once::ExactlyOnce;
 use crate::format::{Format, FormatError, Limits, Parsed, UnknownName, parse};
 use crate::history::{Completion, History, OpId};
 use crate::kv::{KvOp, KvRet, KvSpec, is_empty};
 use crate::linearizable::Linearizable;
+use crate::spec::Spec;
 use crate::value::Value;
-use crate::verdict::{Bounds, Check, CheckOutcome, Verdict};
+use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict};
 
 /// A name for the operations that a history may hold. All models share one specification, [`KvSpec`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -213,7 +218,7 @@ pub fn judge(
             file: name.to_owned(),
             line: lines[id.index()],
             model,
-            operation: crate::Spec::describe(&KvSpec::default(), &operation.op, None),
+            operation: KvSpec::default().describe(&operation.op, None),
             fitting: Model::guess(&history),
         });
     }
@@ -244,12 +249,16 @@ impl Judged {
 pub fn judge_history(history: &History<KvOp, KvRet>, bounds: &Bounds<'_>) -> CheckOutcome {
     let operations = Operations::of(history);
     let spec = spec_of(history);
-    let mut outcomes = vec![Linearizable.check(&spec, history, bounds)];
-    if history.operations().iter().any(|operation| matches!(operation.op, KvOp::Append { .. })) {
+    let mut linearizable = Linearizable.check(&spec, history, bounds);
+    let appends = history.operations().iter().any(|operation| matches!(operation.op, KvOp::Append { .. }));
+    let mut outcome = if appends {
+        let exactly_once = ExactlyOnce.check(&spec, history, bounds);
+        settle(&mut linearizable, &exactly_once);
         // First, for its violations name the anomaly.
-        outcomes.insert(0, ExactlyOnce.check(&spec, history, bounds));
-    }
-    let mut outcome = merged(outcomes);
+        merged(vec![exactly_once, linearizable])
+    } else {
+        linearizable
+    };
     if operations.ok == 0 {
         outcome.verdict = outcome.verdict.max(Verdict::Vacuous);
         outcome.reason = Some(match operations.total() {
@@ -258,6 +267,27 @@ pub fn judge_history(history: &History<KvOp, KvRet>, bounds: &Bounds<'_>) -> Che
         });
     }
     outcome
+}
+
+/// Exactly-once appends are linearizable, and the direct check has no bounds: what it found valid is so even where
+/// the search gave up.
+fn settle(linearizable: &mut CheckOutcome, exactly_once: &CheckOutcome) {
+    let valid: BTreeSet<_> = exactly_once
+        .partitions
+        .iter()
+        .filter(|partition| partition.verdict == Verdict::Valid)
+        .map(|partition| partition.key.as_str())
+        .collect();
+    let mut unknown = false;
+    for partition in linearizable.partitions.iter_mut().filter(|known| known.verdict == Verdict::Unknown) {
+        if valid.contains(partition.key.as_str()) {
+            partition.verdict = Verdict::Valid;
+        }
+        unknown |= partition.verdict == Verdict::Unknown;
+    }
+    if linearizable.verdict == Verdict::Unknown && !unknown {
+        (linearizable.verdict, linearizable.reason) = (Verdict::Valid, None);
+    }
 }
 
 /// The specification for a history: empty and absent are the same where lists or texts grow from nothing, and
@@ -277,8 +307,8 @@ pub fn spec_of(history: &History<KvOp, KvRet>) -> KvSpec {
 }
 
 /// Several checks' answers over one history as one. The most severe verdict counts, but a check that found nothing
-/// of its kind to judge says nothing about what another one judged. A violation that two checks found stands once,
-/// as the first told it.
+/// of its kind to judge says nothing about what another one judged. What is wrong with a key is told once, by the
+/// first check that found it.
 ///
 /// # Panics
 /// If there is none.
@@ -291,16 +321,9 @@ pub fn merged(outcomes: Vec<CheckOutcome>) -> CheckOutcome {
         if rank(next.verdict) > rank(all.verdict) {
             (all.verdict, all.reason) = (next.verdict, next.reason);
         }
-        for violation in next.violations {
-            let same = |known: &&crate::Violation| {
-                (&known.key, &known.kind, &known.operations)
-                    == (&violation.key, &violation.kind, &violation.operations)
-            };
-            if all.violations.iter().find(same).is_none() {
-                all.violations.push(violation);
-            }
-        }
-        let mut partitions: indexmap::IndexMap<String, crate::verdict::Partition, rustc_hash::FxBuildHasher> =
+        let told: BTreeSet<_> = all.violations.iter().map(|violation| violation.key.clone()).collect();
+        all.violations.extend(next.violations.into_iter().filter(|violation| !told.contains(&violation.key)));
+        let mut partitions: IndexMap<String, Partition, FxBuildHasher> =
             next.partitions.into_iter().map(|partition| (partition.key.clone(), partition)).collect();
         for partition in all.partitions {
             let known = partitions.entry(partition.key.clone()).or_insert_with(|| partition.clone());
