@@ -4,6 +4,7 @@
 //! The simulator is deliberately small and independent of the harness. One seed is one schedule.
 
 mod clients;
+mod faults;
 mod world;
 
 use squall_cluster::bugs::{Bug, Bugs, Mode};
