@@ -6,15 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+use squall_cluster::app::Operation;
 use squall_cluster::bugs::Bugs;
 use squall_cluster::client::{ClientAnswer, ClientConfig, ClientNode, ClientTimer, client_identity};
 use squall_cluster::digest::mix;
 use squall_cluster::invariants::{Breach, Monitor};
 use squall_cluster::message::Message;
 use squall_cluster::node::{Effects, Input, Micros, Node, NodeId, Output, Stored, TimerChange, Write};
+use squall_cluster::paxos::{Ballot, Entry, Slot};
 use squall_cluster::replica::{
     Replica, ReplicaConfig, ReplicaRecord, ReplicaTimer, ServerView, identity_records,
 };
+use squall_cluster::session::{ClientId, Request};
 
 use crate::clients::{Book, Complaint};
 
@@ -29,6 +32,8 @@ pub(crate) struct Plan {
     /// Whether the monitors watch; without them only clients judge.
     pub(crate) monitored: bool,
     pub(crate) page_entries: usize,
+    /// Slots that every disk holds as accepted, in ballot 1.1, before the first boot.
+    pub(crate) old_slots: u64,
     pub(crate) chaos_ms: u64,
 }
 
@@ -42,6 +47,7 @@ impl Plan {
             limps: false,
             monitored: true,
             page_entries: 256,
+            old_slots: 0,
             chaos_ms: 2_500,
         }
     }
@@ -202,6 +208,15 @@ pub(crate) fn run(plan: &Plan, seed: u64) -> Result<Figures, Failure> {
     Ok(world.figures)
 }
 
+/// An entry that was accepted long ago.
+fn old_record(slot: u64) -> ReplicaRecord {
+    let value = [i64::try_from(slot).expect("few slots")].into();
+    let operation = Operation::Put { key: "old".into(), value };
+    let request = Request { client: ClientId(1 << 40), seq: slot, operation };
+    let ballot = Ballot { round: 1, node: NodeId(1) };
+    ReplicaRecord::Accept { slot: Slot(slot), ballot, entry: Entry::Command(request) }
+}
+
 pub(crate) fn describe(server: &Server) -> String {
     match &server.node {
         None => format!("{} is down", server.config.id),
@@ -261,7 +276,7 @@ impl World {
         let mut config = ReplicaConfig::new(id, members.to_vec());
         config.bugs = self.plan.bugs;
         config.limits.batch_entries_max = self.plan.page_entries;
-        let records = identity_records(&config).into_iter();
+        let records = identity_records(&config).into_iter().chain((1..=self.plan.old_slots).map(old_record));
         let disk = records.map(|record| Stored { record: Some(record), intact: true }).collect();
         let server = Server {
             config,
