@@ -223,7 +223,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
     use alloc::vec::Vec;
 
     use proptest::prelude::*;
@@ -331,7 +330,7 @@ mod tests {
     #[test]
     fn different_operations_have_different_digests() {
         let key: Key = "k".into();
-        let all = vec![
+        let all = [
             Operation::Get { key: key.clone() },
             Operation::Put { key: key.clone(), value: value(&[]) },
             Operation::Append { key: key.clone(), element: 0 },

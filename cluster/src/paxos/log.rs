@@ -161,3 +161,71 @@ pub(super) fn runs<C: Command>(
     }
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn entry(number: u64) -> Entry<u64> {
+        Entry::Command(number)
+    }
+
+    fn limits(batch_entries_max: usize) -> Limits {
+        Limits { batch_entries_max, ..Limits::default() }
+    }
+
+    /// Slots 1 and 2 chosen, 3 and 5 accepted.
+    fn log() -> Log<u64> {
+        let mut log = Log::default();
+        for slot in [1, 2, 3, 5] {
+            log.accept(Slot(slot), Ballot::ZERO, entry(slot));
+        }
+        log.choose_accepted(Slot(1));
+        log.choose(Slot(2), entry(2));
+        assert!(log.advance());
+        log
+    }
+
+    #[test]
+    fn commit_stops_at_a_hole() {
+        let mut log = log();
+        log.choose(Slot(5), entry(5));
+        assert!(!log.advance());
+        assert_eq!((log.commit(), log.chosen_from(Slot(3))), (Slot(2), Some(Slot(5))));
+    }
+
+    #[test]
+    fn what_is_chosen_stays() {
+        let mut log = log();
+        log.choose(Slot(1), entry(9));
+        assert_eq!(log.chosen(Slot(1)), Some(&entry(1)));
+    }
+
+    #[test]
+    fn promise_marks_what_is_chosen_and_pages() {
+        let page = log().promise_page(Slot(2), &limits(2));
+        assert_eq!(page.chosen, [(Slot(2), entry(2))]);
+        assert_eq!((page.accepted, page.next), (vec![(Slot(3), Ballot::ZERO, entry(3))], Some(Slot(5))));
+        let last = log().promise_page(Slot(5), &limits(2));
+        assert_eq!((last.accepted, last.next), (vec![(Slot(5), Ballot::ZERO, entry(5))], None));
+    }
+
+    #[test]
+    fn lessons_end_at_the_commit() {
+        assert_eq!(log().learn_page(Slot(1), &limits(9)), [entry(1), entry(2)]);
+        assert_eq!(log().learn_page(Slot(2), &limits(1)), [entry(2)]);
+        assert_eq!(log().learn_page(Slot(3), &limits(9)), []);
+    }
+
+    #[test]
+    fn runs_split_at_holes_and_bounds() {
+        let entries = [1, 2, 3, 5].map(|slot| (Slot(slot), entry(slot))).to_vec();
+        let expected =
+            [(Slot(1), vec![entry(1), entry(2)]), (Slot(3), vec![entry(3)]), (Slot(5), vec![entry(5)])];
+        assert_eq!(runs(entries, &limits(2)), expected);
+        let tight = Limits { batch_bytes_max: 1, ..Limits::default() };
+        assert_eq!(runs([(Slot(1), entry(1)), (Slot(2), entry(2))].to_vec(), &tight).len(), 2);
+    }
+}

@@ -268,6 +268,12 @@ pub fn identity_records<C>(config: &Config) -> Vec<Record<C>> {
     vec![Record::Identity { node: config.id }]
 }
 
+/// Whether a ballot could have been written: damage that a bug takes for data must not stop the node from starting.
+fn is_plausible(config: &Config, ballot: Ballot) -> bool {
+    const ROUND_MAX: u64 = 1 << 48;
+    ballot.round < ROUND_MAX && config.members.contains(&ballot.node)
+}
+
 /// How far the election timer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
@@ -392,10 +398,13 @@ impl<C: Command> Paxos<C> {
     fn fold_record(&mut self, config: &Config, record: Option<&Record<C>>) {
         match record {
             None | Some(Record::Identity { .. }) => {}
-            Some(Record::Promise { ballot }) => self.promised = self.promised.max(*ballot),
+            Some(Record::Promise { ballot }) => {
+                if is_plausible(config, *ballot) {
+                    self.promised = self.promised.max(*ballot);
+                }
+            }
             Some(Record::Accept { slot, ballot, entry }) => {
-                // Damage that a bug takes for data must still fit the log, or the node could not even start.
-                if (1..=config.limits.log_slots_max).contains(&slot.0) {
+                if is_plausible(config, *ballot) && (1..=config.limits.log_slots_max).contains(&slot.0) {
                     self.promised = self.promised.max(*ballot);
                     self.log.accept(*slot, *ballot, entry.clone());
                 }

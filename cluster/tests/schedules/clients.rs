@@ -53,7 +53,7 @@ impl Book {
     /// Draws an operation.
     pub(crate) fn invoke(&mut self, client: NodeId, draw: u64, now: u64) -> Operation {
         self.unique += 1;
-        let key: Key = ["a", "b"][(draw >> 8) as usize % 2].into();
+        let key: Key = if draw & 256 == 0 { "a" } else { "b" }.into();
         let operation = match draw % 10 {
             0..=3 => Operation::Append { key, element: self.unique },
             4..=6 => Operation::Get { key },

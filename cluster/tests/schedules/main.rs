@@ -4,6 +4,7 @@
 //! The simulator is deliberately small and independent of the harness. One seed is one schedule.
 
 mod clients;
+mod faults;
 mod world;
 
 use squall_cluster::bugs::{Bug, Bugs, Mode};
@@ -49,10 +50,27 @@ fn seven_replicas_are_correct() {
     assert_clean(&Plan::new(7), schedules(40));
 }
 
+/// More clients, and chaos for longer than most elections take.
+#[test]
+fn long_chaos_is_correct() {
+    assert_clean(&Plan { clients: 12, chaos_ms: 8_000, wipes: true, ..Plan::new(5) }, schedules(20));
+}
+
 /// Tiny pages: promises, proposals and lessons take many rounds.
 #[test]
 fn small_pages_are_correct() {
     assert_clean(&Plan { page_entries: 3, ..Plan::new(3) }, schedules(150));
+}
+
+/// After a restart of all, nobody knows what is chosen: a long log takes many pages to prepare, all of it is proposed
+/// again, and the election timers must let that happen.
+#[test]
+fn long_log_survives_a_restart_of_all() {
+    for seed in 0..schedules(12).min(100) {
+        let plan =
+            Plan { old_slots: 8_000, chaos_ms: if seed % 2 == 0 { 250 } else { 1_500 }, ..Plan::new(3) };
+        run(&plan, seed).unwrap_or_else(|failure| panic!("seed {seed} of {plan:?}: {failure}"));
+    }
 }
 
 /// A minority loses its disks, or finds a record damaged, and only learns from then on.

@@ -6,30 +6,35 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+use squall_cluster::app::Operation;
 use squall_cluster::bugs::Bugs;
 use squall_cluster::client::{ClientAnswer, ClientConfig, ClientNode, ClientTimer, client_identity};
 use squall_cluster::digest::mix;
 use squall_cluster::invariants::{Breach, Monitor};
 use squall_cluster::message::Message;
 use squall_cluster::node::{Effects, Input, Micros, Node, NodeId, Output, Stored, TimerChange, Write};
+use squall_cluster::paxos::{Ballot, Entry, Slot};
 use squall_cluster::replica::{
     Replica, ReplicaConfig, ReplicaRecord, ReplicaTimer, ServerView, identity_records,
 };
+use squall_cluster::session::{ClientId, Request};
 
 use crate::clients::{Book, Complaint};
 
 /// What a schedule consists of.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub replicas: u32,
-    pub clients: u32,
-    pub bugs: Bugs,
-    pub wipes: bool,
-    pub limps: bool,
+    pub(crate) replicas: u32,
+    pub(crate) clients: u32,
+    pub(crate) bugs: Bugs,
+    pub(crate) wipes: bool,
+    pub(crate) limps: bool,
     /// Whether the monitors watch; without them only clients judge.
-    pub monitored: bool,
-    pub page_entries: usize,
-    pub chaos_ms: u64,
+    pub(crate) monitored: bool,
+    pub(crate) page_entries: usize,
+    /// Slots that every disk holds as accepted, in ballot 1.1, before the first boot.
+    pub(crate) old_slots: u64,
+    pub(crate) chaos_ms: u64,
 }
 
 impl Plan {
@@ -42,6 +47,7 @@ impl Plan {
             limps: false,
             monitored: true,
             page_entries: 256,
+            old_slots: 0,
             chaos_ms: 2_500,
         }
     }
@@ -72,12 +78,12 @@ impl fmt::Display for Failure {
 /// What a clean schedule did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
-    pub steps: u64,
-    pub answered: u64,
-    pub indeterminate: u64,
-    pub crashes: u64,
-    pub leaders: u64,
-    pub digest: u64,
+    pub(crate) steps: u64,
+    pub(crate) answered: u64,
+    pub(crate) indeterminate: u64,
+    pub(crate) crashes: u64,
+    pub(crate) leaders: u64,
+    pub(crate) digest: u64,
 }
 
 impl Figures {
@@ -91,50 +97,58 @@ impl Figures {
     }
 }
 
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "a range is not empty");
         self.next() % bound
     }
 
-    fn chance(&mut self, per_mille: u64) -> bool {
+    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.index(choices.len())]
+    }
+
+    pub(crate) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).expect("an index fits")
+    }
+
+    pub(crate) fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1_000) < per_mille
     }
 }
 
 /// One step's writes and outputs, on their way to the disk.
-struct Batch {
-    writes: Vec<Write<ReplicaRecord>>,
-    outputs: Vec<Output<Replica>>,
+pub(crate) struct Batch {
+    pub(crate) writes: Vec<Write<ReplicaRecord>>,
+    pub(crate) outputs: Vec<Output<Replica>>,
 }
 
-struct Server {
-    config: ReplicaConfig,
-    node: Option<Replica>,
-    incarnation: u64,
-    disk: Vec<Stored<ReplicaRecord>>,
-    pending: VecDeque<Batch>,
-    synced_at: u64,
-    timers: BTreeMap<ReplicaTimer, u64>,
-    paused_until: u64,
+pub(crate) struct Server {
+    pub(crate) config: ReplicaConfig,
+    pub(crate) node: Option<Replica>,
+    pub(crate) incarnation: u64,
+    pub(crate) disk: Vec<Stored<ReplicaRecord>>,
+    pub(crate) pending: VecDeque<Batch>,
+    pub(crate) synced_at: u64,
+    pub(crate) timers: BTreeMap<ReplicaTimer, u64>,
+    pub(crate) paused_until: u64,
 }
 
-struct Client {
-    config: ClientConfig,
-    node: ClientNode,
-    connection: u32,
-    timers: BTreeMap<ClientTimer, u64>,
-    done_after_heal: u32,
+pub(crate) struct Client {
+    pub(crate) config: ClientConfig,
+    pub(crate) node: ClientNode,
+    pub(crate) connection: u32,
+    pub(crate) timers: BTreeMap<ClientTimer, u64>,
+    pub(crate) done_after_heal: u32,
 }
 
-enum Happening {
+pub(crate) enum Happening {
     Deliver { from: NodeId, to: NodeId, message: Message },
     ServerTimer { id: NodeId, timer: ReplicaTimer, armed: u64 },
     ClientTimer { id: NodeId, timer: ClientTimer, armed: u64 },
@@ -145,31 +159,31 @@ enum Happening {
 }
 
 /// Rates of one schedule.
-struct Weather {
-    loss: u64,
-    duplication: u64,
-    delay_us: u64,
-    tail: u64,
-    sync_us: u64,
-    fault_gap_us: u64,
+pub(crate) struct Weather {
+    pub(crate) loss: u64,
+    pub(crate) duplication: u64,
+    pub(crate) delay_us: u64,
+    pub(crate) tail: u64,
+    pub(crate) sync_us: u64,
+    pub(crate) fault_gap_us: u64,
 }
 
 pub(crate) struct World {
-    plan: Plan,
-    random: Random,
-    now: u64,
-    order: u64,
-    queue: BTreeMap<(u64, u64), Happening>,
-    servers: BTreeMap<NodeId, Server>,
-    clients: BTreeMap<NodeId, Client>,
-    cuts: BTreeSet<(NodeId, NodeId)>,
-    weather: Weather,
-    healed: bool,
-    wiped: BTreeSet<NodeId>,
-    monitor: Monitor,
-    book: Book,
-    failure: Option<Failure>,
-    figures: Figures,
+    pub(crate) plan: Plan,
+    pub(crate) random: Random,
+    pub(crate) now: u64,
+    pub(crate) order: u64,
+    pub(crate) queue: BTreeMap<(u64, u64), Happening>,
+    pub(crate) servers: BTreeMap<NodeId, Server>,
+    pub(crate) clients: BTreeMap<NodeId, Client>,
+    pub(crate) cuts: BTreeSet<(NodeId, NodeId)>,
+    pub(crate) weather: Weather,
+    pub(crate) healed: bool,
+    pub(crate) wiped: BTreeSet<NodeId>,
+    pub(crate) monitor: Monitor,
+    pub(crate) book: Book,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) figures: Figures,
 }
 
 const LIVENESS_MS: u64 = 6_000;
@@ -194,7 +208,16 @@ pub(crate) fn run(plan: &Plan, seed: u64) -> Result<Figures, Failure> {
     Ok(world.figures)
 }
 
-fn describe(server: &Server) -> String {
+/// An entry that was accepted long ago.
+fn old_record(slot: u64) -> ReplicaRecord {
+    let value = [i64::try_from(slot).expect("few slots")].into();
+    let operation = Operation::Put { key: "old".into(), value };
+    let request = Request { client: ClientId(1 << 40), seq: slot, operation };
+    let ballot = Ballot { round: 1, node: NodeId(1) };
+    ReplicaRecord::Accept { slot: Slot(slot), ballot, entry: Entry::Command(request) }
+}
+
+pub(crate) fn describe(server: &Server) -> String {
     match &server.node {
         None => format!("{} is down", server.config.id),
         Some(node) => {
@@ -215,12 +238,12 @@ impl World {
         let mut random = Random(mix(seed ^ 0x5ca1_ab1e));
         let members: Vec<NodeId> = (1..=plan.replicas).map(NodeId).collect();
         let weather = Weather {
-            loss: [0, 0, 20, 100, 250][random.below(5) as usize],
-            duplication: [0, 20, 200][random.below(3) as usize],
-            delay_us: [500, 2_000, 8_000][random.below(3) as usize],
-            tail: [0, 10, 60][random.below(3) as usize],
-            sync_us: [100, 2_000, 10_000][random.below(3) as usize],
-            fault_gap_us: [60_000, 200_000, 500_000][random.below(3) as usize],
+            loss: random.pick(&[0, 0, 20, 100, 250]),
+            duplication: random.pick(&[0, 20, 200]),
+            delay_us: random.pick(&[500, 2_000, 8_000]),
+            tail: random.pick(&[0, 10, 60]),
+            sync_us: random.pick(&[100, 2_000, 10_000]),
+            fault_gap_us: random.pick(&[60_000, 200_000, 500_000]),
         };
         let mut world = Self {
             plan: plan.clone(),
@@ -253,7 +276,7 @@ impl World {
         let mut config = ReplicaConfig::new(id, members.to_vec());
         config.bugs = self.plan.bugs;
         config.limits.batch_entries_max = self.plan.page_entries;
-        let records = identity_records(&config).into_iter();
+        let records = identity_records(&config).into_iter().chain((1..=self.plan.old_slots).map(old_record));
         let disk = records.map(|record| Stored { record: Some(record), intact: true }).collect();
         let server = Server {
             config,
@@ -281,7 +304,7 @@ impl World {
         self.schedule(u64::from(slot) * 1_000 + 1, Happening::Invoke { id });
     }
 
-    fn schedule(&mut self, delay_us: u64, happening: Happening) {
+    pub(crate) fn schedule(&mut self, delay_us: u64, happening: Happening) {
         self.order += 1;
         self.queue.insert((self.now + delay_us, self.order), happening);
     }
@@ -345,7 +368,7 @@ impl World {
         self.servers.get(&id).filter(|server| server.paused_until > self.now).map(|_| id)
     }
 
-    fn server_mut(&mut self, id: NodeId) -> &mut Server {
+    pub(crate) fn server_mut(&mut self, id: NodeId) -> &mut Server {
         self.servers.get_mut(&id).expect("the server exists")
     }
 
@@ -374,7 +397,7 @@ impl World {
         self.take_effects(id, effects);
     }
 
-    fn boot(&mut self, id: NodeId) {
+    pub(crate) fn boot(&mut self, id: NodeId) {
         let server = self.server_mut(id);
         if server.node.is_some() {
             return;
@@ -505,135 +528,9 @@ impl World {
         let pause = 500 + self.random.below(15_000);
         self.schedule(pause, Happening::Invoke { id });
     }
-
-    /// One random fault, and the appointment for the next.
-    fn fault(&mut self) {
-        if self.healed {
-            return;
-        }
-        let gap = self.weather.fault_gap_us;
-        let wait = gap / 2 + self.random.below(gap);
-        self.schedule(wait, Happening::Fault);
-        let count = u64::from(self.plan.replicas);
-        let leader = self.leader();
-        let any = NodeId(u32::try_from(1 + self.random.below(count)).expect("few servers"));
-        let target = leader.filter(|_| self.random.chance(500)).unwrap_or(any);
-        match self.random.below(10) {
-            0 | 1 => self.crash(target),
-            2 => (1..=self.plan.replicas).for_each(|id| self.crash(NodeId(id))),
-            3 => self.cut(|from, to| from == target || to == target),
-            4 => self.cut(|from, _| from == target),
-            5 => self.cut(|_, to| to == target && !to.is_client()),
-            6 => {
-                let side = self.random.next();
-                self.cut(|from, to| (side >> (from.0 % 64)) & 1 != (side >> (to.0 % 64)) & 1);
-            }
-            7 => {
-                let until = self.now + 50_000 + self.random.below(600_000);
-                self.server_mut(target).paused_until = until;
-            }
-            _ => self.cuts.clear(),
-        }
-    }
-
-    fn cut(&mut self, cuts: impl Fn(NodeId, NodeId) -> bool) {
-        let ids: Vec<NodeId> = self.servers.keys().chain(self.clients.keys()).copied().collect();
-        for from in &ids {
-            for to in &ids {
-                if from != to && cuts(*from, *to) {
-                    self.cuts.insert((*from, *to));
-                }
-            }
-        }
-    }
-
-    fn crash(&mut self, id: NodeId) {
-        if self.servers[&id].node.is_none() {
-            return;
-        }
-        self.figures.crashes += 1;
-        let kept = self.random.below(self.servers[&id].pending.len() as u64 + 1);
-        let server = self.server_mut(id);
-        server.node = None;
-        server.timers.clear();
-        server.paused_until = 0;
-        server.synced_at = 0;
-        let pending = std::mem::take(&mut server.pending);
-        for batch in pending.into_iter().take(kept as usize) {
-            write(&mut server.disk, batch.writes);
-        }
-        let budget = (self.plan.replicas as usize - 1) / 2;
-        if self.plan.wipes && self.wiped.len() < budget && self.random.chance(300) && self.wiped.insert(id) {
-            self.spoil(id);
-        }
-        let down = 5_000 + self.random.below(300_000);
-        self.schedule(down, Happening::Restart { id });
-    }
-
-    /// Loses the disk, or damages one record.
-    fn spoil(&mut self, id: NodeId) {
-        let wipe = self.random.chance(500);
-        let draw = self.random.next();
-        let server = self.server_mut(id);
-        if wipe || server.disk.is_empty() {
-            server.disk.clear();
-        } else {
-            let index = draw as usize % server.disk.len();
-            server.disk[index].intact = false;
-            if draw & 256 != 0 {
-                server.disk[index].record = None;
-            }
-        }
-        self.monitor.expect_learner(id);
-    }
-
-    fn heal(&mut self) {
-        self.healed = true;
-        self.cuts.clear();
-        self.weather.loss = 0;
-        self.weather.tail = 0;
-        self.weather.duplication = 0;
-        let ids: Vec<NodeId> = self.servers.keys().copied().collect();
-        for id in ids {
-            self.boot(id);
-        }
-        if self.plan.limps {
-            self.limp();
-        }
-    }
-
-    fn leader(&self) -> Option<NodeId> {
-        let leader = self.servers.values().find(|s| s.node.as_ref().is_some_and(ServerView::is_leader));
-        leader.map(|server| server.config.id)
-    }
-
-    /// One server, the leader if there is one, stays cut off from the other servers in one direction or both.
-    fn limp(&mut self) {
-        let target = self.leader().unwrap_or(NodeId(1));
-        let (deaf, mute) = [(true, false), (false, true), (true, true)][self.random.below(3) as usize];
-        self.cut(|from, to| {
-            !from.is_client() && !to.is_client() && ((mute && from == target) || (deaf && to == target))
-        });
-    }
-
-    /// Everybody ends in the same state, at the same slot.
-    fn compare(&self) -> Result<(), Failure> {
-        if self.plan.limps {
-            return Ok(());
-        }
-        let furthest = self.servers.values().filter_map(|s| s.node.as_ref()).map(Replica::applied).max();
-        for server in self.servers.values() {
-            let node = server.node.as_ref().expect("everybody is up after healing");
-            let lag = furthest.map_or(0, |slot| slot.0) - node.applied().0;
-            if lag > 200 {
-                return Err(Failure::Diverged(describe(server)));
-            }
-        }
-        Ok(())
-    }
 }
 
-fn write(disk: &mut Vec<Stored<ReplicaRecord>>, writes: Vec<Write<ReplicaRecord>>) {
+pub(crate) fn write(disk: &mut Vec<Stored<ReplicaRecord>>, writes: Vec<Write<ReplicaRecord>>) {
     for write in writes {
         let stored = |record| Stored { record: Some(record), intact: true };
         match write {
