@@ -178,7 +178,8 @@ impl Nemesis {
             State::Waiting => Some(entry.planned.at_ms),
             State::Withheld { retry_ms, .. } => Some((*retry_ms).min(entry.planned.end_ms())),
             State::Active(active) => {
-                let step = active.steps.get(active.done).map(|(offset_ms, _)| active.resolved.at_ms + offset_ms);
+                let step =
+                    active.steps.get(active.done).map(|(offset_ms, _)| active.resolved.at_ms + offset_ms);
                 Some(step.unwrap_or(active.resolved.end_ms()).min(active.resolved.end_ms()))
             }
             State::Over => None,
