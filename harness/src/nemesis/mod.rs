@@ -4,16 +4,26 @@
 //! applies it to a [`Surface`], the only thing it knows of the world. A plan and a surface that answers alike
 //! give the same run: nothing here holds randomness or a clock of its own.
 
+pub mod budget;
+pub mod catalogue;
 mod describe;
+mod draw;
 pub mod fault;
+pub mod generate;
 pub mod interpreter;
 pub mod model;
+mod scenarios;
 mod steps;
 pub mod surface;
 pub mod validate;
 
+pub use catalogue::{Selection, SelectionError, list};
 pub use fault::{ClientSide, DiskLoss, Family, Fault, FaultId, Links, PlannedFault, Target};
+pub use generate::generate;
 pub use interpreter::{Nemesis, NemesisEvent, Tally};
 pub use model::{Limits, Mode, Standing, Topology};
 pub use surface::{ClockChange, DiskFault, Endpoint, LinkEffect, Surface};
 pub use validate::{PlanError, validate};
+
+#[cfg(test)]
+mod tests;
