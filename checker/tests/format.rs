@@ -266,6 +266,11 @@ fn broken_edn() {
     h.edn:1:50: expected an operation map like {:process 1, :type :invoke, :f :read, :value nil}, not `)`
         {:process 0, :type :invoke, :f :read, :value nil})
     "#);
+}
+
+#[test]
+fn broken_operations_in_edn() {
+    let one = |text: &str| said_of("h.edn", text);
     assert_snapshot!(one("{:type :invoke :f :read}"), @r#"
     h.edn:1:1: `:process` is missing or no number; expected e.g. :process 1
         {:type :invoke :f :read}
