@@ -263,7 +263,9 @@ impl<T> Plan<T> {
             config.latency_max_ms = *swarm.pick(&[1, 2, 3, 5, 8]);
             config.sync_min_ms = 1;
             config.sync_max_ms = *swarm.pick(&[1, 2, 4]);
-            pause_ms_mean = *swarm.pick(&[60, 90, 120, 160]);
+            // One server answers so fast that only busy clients overlap.
+            let pauses: &[u32] = if config.nodes == 1 { &[20, 30, 40] } else { &[60, 90, 120, 160] };
+            pause_ms_mean = *swarm.pick(pauses);
         }
         // An undisturbed operation takes some ten milliseconds; a script that is too long does no harm.
         let enough = config.duration_ms / (u64::from(pause_ms_mean) + 8) + 4;
