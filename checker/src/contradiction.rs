@@ -30,14 +30,15 @@ pub(crate) fn explain(
     few: &[Indexed<'_>],
 ) -> Option<Violation> {
     if few.is_empty() {
-        return anomalies_of(spec, NAME, key, operations).into_iter().next();
+        let named = anomalies_of(spec, NAME, key, operations).into_iter().next();
+        return named.or_else(|| crate::overwritten::plain(spec, key, operations));
     }
     if few.len() > OPERATIONS_MAX {
         return None;
     }
     let appends = few.iter().any(|(_, operation)| matches!(operation.op, KvOp::Append { .. }));
     if appends {
-        return None;
+        return crate::overwritten::missing(spec, key, operations, few);
     }
     phantom(spec, key, operations, few).or_else(|| Register::new(spec, key, operations, few).contradiction())
 }
@@ -63,7 +64,7 @@ fn written(operation: &KvOperation) -> Option<&Value> {
     }
 }
 
-fn violation(
+pub(crate) fn violation(
     key: &str,
     kind: &str,
     message: String,

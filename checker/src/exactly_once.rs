@@ -5,6 +5,7 @@
 //! is not linearizable; all other keys are left to the linearizability check, and not judged here.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -244,23 +245,35 @@ impl<'h> Log<'h> {
             return Some(violation);
         }
         for read in &self.reads {
+            let words = LazyCell::new(|| by(self.spec, read.operation));
             for item in read.items {
-                let words = by(self.spec, read.operation);
+                let words = &words;
                 let Some(append) = self.append_of(item) else {
-                    let message = format!("{words} shows {item}, which nobody appended");
+                    let message = format!("{} shows {item}, which nobody appended", **words);
                     let mut violation = self.violation("phantom", message.clone(), vec![read.id], Vec::new());
                     violation.steps = vec![message];
                     return Some(violation);
                 };
-                let (writer, operations) = (by(self.spec, append.operation), vec![append.id, read.id]);
+                let operations = vec![append.id, read.id];
                 if append.operation.completion == Completion::Fail {
-                    let message = format!("{words} shows {item} although {writer} had failed");
+                    let message = format!(
+                        "{} shows {item} although {} had failed",
+                        **words,
+                        by(self.spec, append.operation)
+                    );
                     let mut violation = self.violation("phantom", message.clone(), operations, Vec::new());
-                    violation.steps = vec![format!("{writer} failed, so it must never take effect"), message];
+                    violation.steps = vec![
+                        format!("{} failed, so it must never take effect", by(self.spec, append.operation)),
+                        message,
+                    ];
                     return Some(violation);
                 }
                 if read.operation.precedes(append.operation) {
-                    let message = format!("{words} shows {item} although {writer} began only after it");
+                    let message = format!(
+                        "{} shows {item} although {} began only after it",
+                        **words,
+                        by(self.spec, append.operation)
+                    );
                     let edges = vec![
                         real_time(self.spec, (read.id, read.operation), (append.id, append.operation)),
                         self.shows(append, read),

@@ -13,7 +13,7 @@ use crate::verdict::{Bounds, Violation};
 use crate::words::{brief, by};
 
 /// Search steps for the reductions of one partition, at most; what is left then is explained as it is.
-const STEPS_MAX: u64 = 5_000_000;
+const STEPS_MAX: u64 = 500_000;
 /// Steps listed of a long order.
 const LISTED_MAX: usize = 20;
 

@@ -14,6 +14,7 @@ pub mod judge;
 pub mod kv;
 pub mod linearizable;
 mod observed;
+mod overwritten;
 pub mod search;
 pub mod spec;
 pub mod value;
@@ -21,7 +22,7 @@ pub mod verdict;
 mod words;
 
 pub use exactly_once::ExactlyOnce;
-pub use history::{Completion, History, Malformed, OpId, Operation, ProcessId};
+pub use history::{Completion, Event, EventKind, History, Malformed, OpId, Operation, ProcessId};
 pub use linearizable::Linearizable;
 pub use spec::Spec;
 pub use value::Value;

@@ -24,7 +24,7 @@ pub trait Spec {
     fn init(&self) -> Self::State;
 
     /// The next state if `op` may return `ret` here; `None` if it may not. `ret` is `None` when the outcome was
-    /// never learned: then any return is acceptable.
+    /// never learned: then any return is acceptable, and the next state is the one of whichever return fits here.
     fn step(&self, state: &Self::State, op: &Self::Op, ret: Option<&Self::Ret>) -> Option<Self::State>;
 
     /// The partition (usually: the key) that `op` touches. Operations of different partitions must never

@@ -253,3 +253,13 @@ fn where_nothing_names_it() {
     insta::assert_snapshot!(shown(&linearizable("0 0 1 w 1\n1 5 8 c 1:2 saw 1")));
     insta::assert_snapshot!(shown(&linearizable("0 0 1 w 1\n3 2 3 d\n1 5 8 r 1")));
 }
+
+#[test]
+fn lists_that_are_overwritten() {
+    let lost = "0 0 10 w [1]\n4 11 12 a 5\n1 20 30 a 2\n2 40 50 r [1,5]\n3 60 70 w [3]";
+    insta::assert_snapshot!(shown(&linearizable(lost)));
+    let stale = "0 0 10 w [1]\n1 20 90 a 2\n2 40 50 r [1,2]\n2 60 70 r [1]\n3 80 90 w [3]";
+    insta::assert_snapshot!(shown(&linearizable(stale)));
+    insta::assert_snapshot!(shown(&linearizable("0 0 10 w [1]\n1 20 30 a 2\n2 40 50 r [1,2,2]")));
+    insta::assert_snapshot!(shown(&linearizable("0 0 10 w [1]\n1 20 30 a 2\n2 40 50 r [1,2,7]")));
+}

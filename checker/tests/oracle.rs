@@ -98,7 +98,11 @@ fn op(random: &mut Random, flavour: Flavour) -> KvOp {
     };
     match choice {
         0..=2 => KvOp::Get { key },
-        3 | 4 => KvOp::Put { key, value: value(random, flavour) },
+        3 | 4 => {
+            let value = value(random, flavour);
+            let wrapped = matches!(flavour, Flavour::List) && !random.one_in(4);
+            KvOp::Put { key, value: if wrapped { Value::List([value].into()) } else { value } }
+        }
         5..=8 => {
             let expected = if random.one_in(4) { Value::Nil } else { value(random, flavour) };
             KvOp::Cas { key, expected, new: value(random, flavour) }
