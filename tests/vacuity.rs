@@ -18,7 +18,7 @@ fn clients_that_never_meet_make_a_run_vacuous() {
     // Two clients over so many keys that they hardly ever touch one at the same time.
     let outcome =
         trial(squall::paxos(3), append(500)).nemesis("none").clients(2).seed(1).duration_ms(1_500).run();
-    assert_eq!(outcome.verdict, Verdict::Vacuous);
+    assert_eq!(outcome.verdict, Verdict::Vacuous, "{:?}\n{}", outcome.operations, outcome.history_text());
     assert!(outcome.remarks.iter().any(|remark| remark.contains("overlapped")), "{:?}", outcome.remarks);
 }
 
