@@ -46,6 +46,8 @@ pub(crate) struct Board<W: Workload> {
     pub(crate) recorder: Recorder<W>,
     /// Whether the system has answered at all.
     pub(crate) answered: bool,
+    /// When an operation last succeeded.
+    pub(crate) last_success: Micros,
     /// Operations that must still succeed.
     pub(crate) to_recover: VecDeque<OpOf<W>>,
     /// When the first of them succeeded.
@@ -240,6 +242,9 @@ where
         let mut board = self.board.borrow_mut();
         let now = board.now;
         board.busy -= 1;
+        if let Ended::Known { ok: true } = ended {
+            board.last_success = now;
+        }
         board.recorder.complete(&self.workload, now, process, self.home.as_str(), &op, completion, error);
         ended
     }

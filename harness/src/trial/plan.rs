@@ -72,6 +72,9 @@ pub struct Config {
     pub timeout_ms: u64,
     /// After healing, every key must take an operation within this time.
     pub recovery_ms: u64,
+    /// During chaos, some operation must succeed at least this often; 0: not judged. For faults that leave a majority
+    /// working.
+    pub gap_max_ms: u64,
     /// What a message takes at least.
     pub latency_min_ms: u64,
     /// What a message takes at most, when nothing is wrong.
@@ -97,6 +100,7 @@ impl Default for Config {
             duration_ms: 10_000,
             timeout_ms: 1_000,
             recovery_ms: 2_000,
+            gap_max_ms: 0,
             latency_min_ms: 1,
             latency_max_ms: 3,
             sync_min_ms: 1,

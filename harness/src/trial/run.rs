@@ -25,6 +25,8 @@ use super::recorder::Recorder;
 
 /// How long a system may take until it answers for the first time.
 const START_MAX: Micros = Micros::from_millis(10_000);
+/// A client that knows by itself when to give up is left to say so; after this much longer it is cut off.
+const GRACE: Duration = Duration::from_millis(100);
 /// What every further operation of a client adds to the bound on recovery, in milliseconds.
 const ROUND_MS: u64 = 50;
 /// How long the final reads may take.
@@ -73,6 +75,7 @@ where
             chaos_began: Micros(0),
             recorder: Recorder::new(),
             answered: false,
+            last_success: Micros(0),
             to_recover: Default::default(),
             first_recovery: None,
             to_read: plan.script.iter().map(|_| Default::default()).collect(),
@@ -146,7 +149,7 @@ where
             client,
             clients,
             home: nodes[client as usize % nodes.len()].clone(),
-            timeout: Duration::from_millis(self.plan.config.timeout_ms),
+            timeout: Duration::from_millis(self.plan.config.timeout_ms) + GRACE,
         };
         (0..clients).map(|client| (task(client), self.plan.script[client as usize].clone())).collect()
     }
@@ -169,6 +172,7 @@ where
         while self.now().0 - chaos_began.0 < Micros::from_millis(self.plan.config.duration_ms).0 {
             self.tick_nemesis(chaos_began);
             self.step()?;
+            self.watch_progress(chaos_began)?;
         }
         self.heal();
         self.chaos_operations = self.board.borrow().issued.len();
@@ -201,6 +205,17 @@ where
         self.settle(bound)?;
         self.enter(Phase::Done);
         Ok(())
+    }
+
+    /// Where the plan says that service must go on during chaos, no gap may be longer than it allows.
+    fn watch_progress(&self, chaos_began: Micros) -> Result<(), Vec<Violation>> {
+        let gap_max = Micros::from_millis(self.plan.config.gap_max_ms);
+        let last = self.board.borrow().last_success.max(chaos_began);
+        if gap_max.0 == 0 || self.now().0 - last.0 <= gap_max.0 {
+            return Ok(());
+        }
+        let complaint = "no operation has succeeded, though the faults leave a majority working,";
+        Err(vec![self.stuck("availability", complaint, gap_max)])
     }
 
     /// How long recovery may take: the plan's bound, and more where each client has several operations to do.
