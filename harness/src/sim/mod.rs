@@ -8,8 +8,12 @@ mod clock;
 mod disk;
 mod frame;
 mod network;
+#[cfg(test)]
+mod network_tests;
 mod panics;
 mod slot;
+#[cfg(test)]
+mod slot_tests;
 mod stage;
 mod surface;
 mod turmoil_surface;
