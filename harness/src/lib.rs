@@ -2,6 +2,7 @@
 
 pub mod nemesis;
 pub mod node;
+pub mod report;
 pub mod sim;
 pub mod system;
 pub mod trial;
