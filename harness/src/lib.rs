@@ -1,8 +1,12 @@
 //! Chaos testing and linearizability checking of distributed systems, in a deterministic simulation.
 
+pub mod determinism;
 pub mod nemesis;
 pub mod node;
+pub mod replay;
 pub mod sim;
+pub mod soak;
+pub mod store;
 pub mod system;
 pub mod trial;
 
