@@ -146,7 +146,6 @@ fn low_half(product: u128) -> u64 {
 }
 
 /// The high 64 bits.
-#[expect(clippy::cast_possible_truncation, reason = "64 bits are left after the shift")]
 fn high_half(product: u128) -> u64 {
     (product >> 64) as u64
 }

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use super::catalogue::Kind;
 use super::fault::{ClientSide, DiskLoss, Family, Fault, Links, Target};
 use super::model::{Mode, Topology};
-use squall_workloads::decide::Draw;
+use squall_workloads::decide::{Draw, PPM_ALWAYS};
 
 /// The shortest fault that is drawn.
 pub(super) const SHORTEST_MS: u64 = 50;
@@ -151,7 +151,7 @@ fn client_cut(draw: &mut Draw, style: &Style, topology: &Topology) -> (Fault, Ra
     }
     let mut chosen: Vec<u32> = (0..topology.clients).collect();
     draw.shuffle(&mut chosen);
-    chosen.truncate(draw.range(1..=count.div_ceil(2)) as usize);
+    chosen.truncate(small(draw.range(1..=count.div_ceil(2))) as usize);
     chosen.sort_unstable();
     let server = draw.chance(400_000).then(|| target(draw, style, topology));
     (Fault::ClientCut { clients: chosen, server }, SHORTEST_MS..=1_500)
@@ -172,10 +172,19 @@ fn links(draw: &mut Draw, style: &Style, topology: &Topology) -> Links {
     }
 }
 
-/// Rarely a fault hits only some kinds of messages.
-fn some_kinds(draw: &mut Draw, ppm: u32, mode: Mode) -> Vec<String> {
-    let (is_some, first, second) =
-        (draw.chance(ppm), *draw.pick(mode.message_kinds()), *draw.pick(mode.message_kinds()));
+/// Rarely a fault hits only some kinds of messages, of those that travel there.
+fn some_kinds(draw: &mut Draw, ppm: u32, links: Links, mode: Mode) -> Vec<String> {
+    let travels = |kind: &&str| match links {
+        Links::Requests => *kind == "request",
+        Links::Replies => *kind == "reply",
+        Links::Servers | Links::Between { .. } => *kind != "request" && *kind != "reply",
+        Links::From(_) => *kind != "request",
+        Links::To(_) => *kind != "reply",
+        Links::All => true,
+    };
+    let travelling: Vec<&str> = mode.message_kinds().iter().copied().filter(travels).collect();
+    assert!(!travelling.is_empty(), "something travels on {links:?}");
+    let (is_some, first, second) = (draw.chance(ppm), *draw.pick(&travelling), *draw.pick(&travelling));
     let mut kinds = vec![first.to_owned(), second.to_owned()];
     kinds.sort_unstable();
     kinds.dedup();
@@ -184,9 +193,9 @@ fn some_kinds(draw: &mut Draw, ppm: u32, mode: Mode) -> Vec<String> {
 
 fn link(name: &str, draw: &mut Draw, style: &Style, topology: &Topology) -> (Fault, RangeInclusive<u64>) {
     let links = links(draw, style, topology);
-    let kinds = some_kinds(draw, 150_000, topology.mode);
+    let kinds = some_kinds(draw, 150_000, links, topology.mode);
     // 1 to 8 %, 2 to 16 %, 4 to 32 %.
-    let mut ppm = |factor: u64| small(draw.range(10_000..=80_000) * factor << (style.intensity - 1));
+    let mut ppm = |factor: u64| small((draw.range(10_000..=80_000) * factor) << (style.intensity - 1));
     let fault = match name {
         "loss" => Fault::Loss { links, ppm: ppm(1), kinds },
         "duplication" => Fault::Duplication { links, ppm: ppm(3), kinds },
@@ -200,10 +209,10 @@ fn link(name: &str, draw: &mut Draw, style: &Style, topology: &Topology) -> (Fau
             let (whom, outward) = (target(draw, style, topology), draw.chance(600_000));
             let links = if outward { Links::From(whom) } else { Links::To(whom) };
             let max_ms = length_ms(draw, 10..=100) << (style.intensity - 1);
-            Fault::Delay { links, min_ms: max_ms / 2, max_ms, kinds }
+            Fault::Delay { links, min_ms: max_ms / 2, max_ms, kinds: Vec::new() }
         }
         "filter" => {
-            let kinds = some_kinds(draw, squall_workloads::decide::PPM_ALWAYS, topology.mode);
+            let kinds = some_kinds(draw, PPM_ALWAYS, links, topology.mode);
             return (Fault::Filter { links, kinds }, SHORTEST_MS..=600);
         }
         "swizzle" => {

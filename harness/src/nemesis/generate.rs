@@ -26,9 +26,25 @@ const ATTEMPTS: u64 = 8;
 /// [`Selection::check`]). If `all` is selected, at least one fault can act in the mode.
 pub fn generate(selection: &Selection, decide: &Decide, topology: &Topology) -> Vec<PlannedFault> {
     assert!(topology.servers > 0 && topology.clients > 0, "a topology has servers and clients: {topology:?}");
+    let faults = build(selection, decide, topology).map(Plan::finish).unwrap_or_default();
+    assert_eq!(validate(&faults, topology), Ok(()), "generated plans are valid");
+    faults
+}
+
+/// The names of the scenarios in the plan that [`generate`] makes of the same arguments.
+#[cfg(test)]
+pub(super) fn scenarios_of(selection: &Selection, decide: &Decide, topology: &Topology) -> Vec<&'static str> {
+    build(selection, decide, topology).map(|plan| plan.placed).unwrap_or_default()
+}
+
+fn build<'topology>(
+    selection: &Selection,
+    decide: &Decide,
+    topology: &'topology Topology,
+) -> Option<Plan<'topology>> {
     let selected = selection.kinds(topology);
     if selected.is_empty() || topology.horizon_ms == 0 {
-        return Vec::new();
+        return None;
     }
     let profile = Profile::draw(&selected, *selection == Selection::All, decide, topology);
     let mut plan = Plan::new(profile, topology);
@@ -37,9 +53,7 @@ pub fn generate(selection: &Selection, decide: &Decide, topology: &Topology) -> 
         plan.add_episode(episode, decide);
     }
     plan.ensure_something_acts(decide);
-    let faults = plan.finish();
-    assert_eq!(validate(&faults, topology), Ok(()), "generated plans are valid");
-    faults
+    Some(plan)
 }
 
 /// What one seed is about.
@@ -58,12 +72,14 @@ struct Profile {
 impl Profile {
     fn draw(selected: &[&'static Kind], is_swarm: bool, decide: &Decide, topology: &Topology) -> Self {
         let mut draw = decide.at("nemesis.profile", &[]);
-        let kinds = if is_swarm { swarm(selected, decide) } else { selected.to_vec() };
-        let has = |name: &&str| kinds.iter().any(|kind| kind.name == *name);
+        let families = if is_swarm { some_families(selected, decide) } else { selected.to_vec() };
+        // A scenario needs several kinds at once; asking the thinned subset for them would make it too rare.
+        let has = |name: &&str| families.iter().any(|kind| kind.name == *name);
         let fits = |scenario: &&Scenario| {
-            topology.servers >= scenario.servers_min && scenario.needs.iter().all(|name| has(name))
+            topology.servers >= scenario.servers_min && scenario.needs.iter().all(&has)
         };
         let scenarios = SCENARIOS.iter().filter(fits).collect();
+        let kinds = if is_swarm { some_kinds(&families, decide) } else { selected.to_vec() };
         let style = Style {
             leader_ppm: *draw.pick(&[100_000, 400_000, 600_000, 800_000]),
             follow_ppm: *draw.pick(&[200_000, 600_000, 800_000, 1_000_000]),
@@ -83,7 +99,7 @@ impl Profile {
             is_stable,
             quiet: if wants_quiet && !is_stable { quiet(&mut draw, horizon_ms) } else { Vec::new() },
             episodes,
-            cost_max_ms: horizon_ms * *draw.pick(&[15, 25, 35, 50]) / 100,
+            cost_max_ms: horizon_ms * *draw.pick(&[15, 25, 35, 45]) / 100,
             faults_max: usize::try_from(most).expect("faults are few"),
         }
     }
@@ -100,11 +116,10 @@ fn quiet(draw: &mut Draw, horizon_ms: u64) -> Vec<(u64, u64)> {
     (0..count).map(|_| window(draw)).collect()
 }
 
-/// A random subset of the kinds, at least one of which can act: one family, all, or each by the toss of a coin;
-/// then, for half of the seeds, a random subset of those.
-fn swarm(selected: &[&'static Kind], decide: &Decide) -> Vec<&'static Kind> {
-    let mut draw = decide.at("nemesis.swarm", &[]);
-    let acts = |kind: &&Kind| kind.family != Family::Clock;
+/// The kinds of a random subset of the families, at least one of which can act: one of them, all, or each by the
+/// toss of a coin.
+fn some_families(selected: &[&'static Kind], decide: &Decide) -> Vec<&'static Kind> {
+    let mut draw = decide.at("nemesis.families", &[]);
     let acting: Vec<&Kind> = selected.iter().copied().filter(acts).collect();
     assert!(!acting.is_empty(), "every mode has faults that can act");
     let mut families: Vec<Family> = acting.iter().map(|kind| kind.family).collect();
@@ -117,13 +132,25 @@ fn swarm(selected: &[&'static Kind], decide: &Decide) -> Vec<&'static Kind> {
         25..45 => Family::ALL.to_vec(),
         _ => Family::ALL.into_iter().filter(|family| draw.chance(500_000) || *family == anchor).collect(),
     };
-    let mut kinds: Vec<&Kind> = selected.iter().copied().filter(|kind| kept.contains(&kind.family)).collect();
+    selected.iter().copied().filter(|kind| kept.contains(&kind.family)).collect()
+}
+
+/// For half of the seeds a random subset of the kinds, one of which can act; for the others all of them.
+fn some_kinds(kinds: &[&'static Kind], decide: &Decide) -> Vec<&'static Kind> {
+    let mut draw = decide.at("nemesis.kinds", &[]);
+    let mut kept = kinds.to_vec();
     if draw.chance(500_000) {
-        let spared = *draw.pick(&kinds.iter().copied().filter(acts).collect::<Vec<_>>());
-        kinds.retain(|kind| draw.chance(600_000) || *kind == spared);
+        let acting: Vec<&Kind> = kinds.iter().copied().filter(acts).collect();
+        let spared = *draw.pick(&acting);
+        kept.retain(|kind| draw.chance(600_000) || *kind == spared);
     }
-    assert!(kinds.iter().any(acts), "a swarm can act");
-    kinds
+    assert!(kept.iter().any(acts), "a swarm can act");
+    kept
+}
+
+/// Whether faults of this kind can act in the modes there are: see [`can_act`].
+fn acts(kind: &&Kind) -> bool {
+    kind.family != Family::Clock
 }
 
 /// A plan in the making.
@@ -131,13 +158,15 @@ struct Plan<'topology> {
     profile: Profile,
     topology: &'topology Topology,
     faults: Vec<PlannedFault>,
+    /// The names of the scenarios among them.
+    placed: Vec<&'static str>,
     spent_ms: u64,
 }
 
 impl<'topology> Plan<'topology> {
     fn new(profile: Profile, topology: &'topology Topology) -> Self {
         assert!(!profile.kinds.is_empty(), "a plan draws from some kinds");
-        Self { profile, topology, faults: Vec::new(), spent_ms: 0 }
+        Self { profile, topology, faults: Vec::new(), placed: Vec::new(), spent_ms: 0 }
     }
 
     /// Something that is a little bad for the whole run.
@@ -179,11 +208,14 @@ impl<'topology> Plan<'topology> {
 
     /// One fault or one scenario, somewhere.
     fn add_episode(&mut self, episode: u64, decide: &Decide) {
+        // Chosen once: with another choice per attempt, long scenarios would give way to short ones.
+        let mut choice = decide.at("nemesis.choice", &[episode]);
+        let is_scenario = choice.chance(self.profile.scenario_ppm) && !self.profile.scenarios.is_empty();
+        let scenario = is_scenario.then(|| *choice.pick(&self.profile.scenarios));
         for attempt in 0..ATTEMPTS {
             let mut draw = decide.at("nemesis.episode", &[episode, attempt]);
             let at_ms = draw.below(self.topology.horizon_ms);
-            let parts = if !self.profile.scenarios.is_empty() && draw.chance(self.profile.scenario_ppm) {
-                let scenario = draw.pick(&self.profile.scenarios);
+            let parts = if let Some(scenario) = scenario {
                 let parts = (scenario.parts)(&mut draw, self.topology);
                 assert!(!parts.is_empty(), "{} does something", scenario.name);
                 parts
@@ -191,6 +223,7 @@ impl<'topology> Plan<'topology> {
                 self.draw_some(&mut draw)
             };
             if self.offer(at_ms, parts) {
+                self.placed.extend(scenario.map(|scenario| scenario.name));
                 return;
             }
         }
@@ -220,7 +253,10 @@ impl<'topology> Plan<'topology> {
                 |(from_ms, to_ms): &(u64, u64)| planned.end_ms() <= *from_ms || *to_ms <= planned.at_ms;
             planned.end_ms() <= self.topology.horizon_ms && self.profile.quiet.iter().all(is_clear)
         };
-        let group_cost_ms: u64 = group.iter().map(|planned| cost_ms(planned, self.topology)).sum();
+        // Parts overlap: beside the dearest one, the others cost little more.
+        let costs_ms: Vec<u64> = group.iter().map(|planned| cost_ms(planned, self.topology)).collect();
+        let dearest_ms = costs_ms.iter().copied().max().unwrap_or(0);
+        let group_cost_ms = dearest_ms + (costs_ms.iter().sum::<u64>() - dearest_ms) / 3;
         let fits = self.faults.len() + group.len() <= self.profile.faults_max
             && self.spent_ms + group_cost_ms <= self.profile.cost_max_ms
             && group.iter().all(is_placed)
@@ -240,12 +276,10 @@ impl<'topology> Plan<'topology> {
 
     /// If nothing that can act was placed, one fault is, whatever it costs.
     fn ensure_something_acts(&mut self, decide: &Decide) {
-        let acts = |planned: &PlannedFault| can_act(self.topology.mode, &planned.fault);
-        if self.faults.iter().any(acts) {
+        if self.faults.iter().any(|planned| can_act(self.topology.mode, &planned.fault)) {
             return;
         }
-        let acting = |kind: &&Kind| kind.family != Family::Clock;
-        let mut kinds: Vec<&Kind> = self.profile.kinds.iter().copied().filter(acting).collect();
+        let mut kinds: Vec<&Kind> = self.profile.kinds.iter().copied().filter(acts).collect();
         if kinds.is_empty() {
             // Only clocks are selected: they cannot act, but they are what was asked for.
             if !self.faults.is_empty() {

@@ -101,7 +101,7 @@ struct Permission {
 }
 
 impl Nemesis {
-    /// Carries out these faults. A plan of a file must have passed [`validate`](super::validate) first.
+    /// Carries out these faults. A plan of a file must have passed [`validate`](super::validate()) first.
     pub fn new(mut faults: Vec<PlannedFault>, limits: Limits) -> Self {
         faults.sort_by_key(|planned| (planned.at_ms, planned.id));
         let ids: BTreeSet<FaultId> = faults.iter().map(|planned| planned.id).collect();

@@ -32,15 +32,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "power failure",
-        needs: &["slow-sync", "crash-all", "leader-alone"],
+        needs: &["slow-sync", "crash-all", "crash"],
         servers_min: 2,
         parts: power_failure,
     },
     Scenario {
-        name: "half sent",
-        needs: &["loss", "leader-alone", "crash", "pause"],
+        name: "half sent, then cut off",
+        needs: &["loss", "leader-alone"],
         servers_min: 3,
-        parts: half_sent,
+        parts: half_sent_then_cut_off,
+    },
+    Scenario {
+        name: "half sent, then down",
+        needs: &["loss", "crash", "pause"],
+        servers_min: 3,
+        parts: half_sent_then_down,
     },
     Scenario {
         name: "stale accepts",
@@ -97,7 +103,7 @@ fn acknowledged_before_durable(draw: &mut Draw, topology: &Topology) -> Vec<Part
     parts
 }
 
-/// Disks lag, then the power goes, and whoever led comes back last. After: anything not durable in time.
+/// Disks lag, then the power goes, and the one server whose disk did not lag comes back last. After: anything not durable in time.
 fn power_failure(draw: &mut Draw, topology: &Topology) -> Vec<Part> {
     let spared = small(draw.below(u64::from(topology.servers)));
     let crash_ms = draw.range(150..=500);
@@ -108,14 +114,15 @@ fn power_failure(draw: &mut Draw, topology: &Topology) -> Vec<Part> {
         lagging.map(|target| (0, crash_ms, Fault::SlowSync { target, sync_ms })).collect();
     parts.push((crash_ms - 1, draw.range(50..=150), Fault::CrashAll { loss }));
     let target = Target::Server(spared);
-    let cut = Fault::Isolate { target, clients: ClientSide::Follow };
-    parts.push((crash_ms - 1, length_ms(draw, 400..=1_000), cut));
+    // It goes down a moment before the others, and stays down when they are back.
+    let crash = Fault::Crash { target, loss: DiskLoss::Nothing };
+    parts.push((crash_ms - 2, length_ms(draw, 400..=1_000), crash));
     parts
 }
 
 /// Some followers have a slot and some do not when the leader goes. After: the choice in phase 1, holes that
 /// nobody fills, slots applied out of order, replies for what is overwritten later.
-fn half_sent(draw: &mut Draw, topology: &Topology) -> Vec<Part> {
+fn half_sent(draw: &mut Draw, topology: &Topology, gone: Fault) -> Vec<Part> {
     let (lossy_ms, gone_ms) = (draw.range(200..=600), length_ms(draw, 200..=1_000));
     let kinds = if draw.chance(500_000) { vec!["accept".to_owned()] } else { Vec::new() };
     let ppm = small(draw.range(300_000..=700_000));
@@ -125,12 +132,17 @@ fn half_sent(draw: &mut Draw, topology: &Topology) -> Vec<Part> {
     } else {
         Links::Between { from: Target::Leader, to: follower }
     };
-    let gone = match draw.below(3) {
-        0 => Fault::Crash { target: Target::Leader, loss: DiskLoss::Unsynced },
-        1 => Fault::Pause { target: Target::Leader },
-        _ => cut_leader(ClientSide::Follow),
-    };
     vec![(0, lossy_ms, Fault::Loss { links, ppm, kinds }), (lossy_ms.saturating_sub(20), gone_ms, gone)]
+}
+
+fn half_sent_then_cut_off(draw: &mut Draw, topology: &Topology) -> Vec<Part> {
+    half_sent(draw, topology, cut_leader(ClientSide::Follow))
+}
+
+fn half_sent_then_down(draw: &mut Draw, topology: &Topology) -> Vec<Part> {
+    let crash = Fault::Crash { target: Target::Leader, loss: DiskLoss::Unsynced };
+    let gone = draw.pick(&[crash, Fault::Pause { target: Target::Leader }]).clone();
+    half_sent(draw, topology, gone)
 }
 
 /// What the old leader sent arrives after its successor was elected, at servers that have just restarted.

@@ -102,7 +102,7 @@ impl<N: Server> Surface for World<N> {
             }
             DiskFault::BitFlip => {
                 if slot.disk.flip_bit(|choices| draw.below(choices)) {
-                    self.monitor.excuse(slot.id);
+                    self.monitor.expect_learner(slot.id);
                     self.bites.push(fault);
                 }
             }
@@ -112,7 +112,7 @@ impl<N: Server> Surface for World<N> {
             }
             DiskFault::Wipe => {
                 slot.disk.wipe();
-                self.monitor.excuse(slot.id);
+                self.monitor.expect_learner(slot.id);
                 self.bites.push(fault);
             }
         }

@@ -1,6 +1,6 @@
 //! Judging a run: its history by the workload's checks, and whether enough happened to judge at all.
 
-use squall_checker::{Bounds, CheckOutcome, Completion, History, Spec, Verdict, Violation};
+use squall_checker::{Bounds, CheckOutcome, Completion, Operation, Spec, Verdict, Violation};
 use squall_workloads::Workload;
 
 use super::outcome::{FaultRecord, OperationCounts, Outcome};
@@ -14,13 +14,15 @@ pub(crate) struct Evidence<W: Workload> {
     pub(crate) faults: Vec<FaultRecord>,
     pub(crate) recorder: Recorder<W>,
     pub(crate) minima: Option<Minima>,
+    /// Operations invoked until the chaos phase ended; those after it show nothing about faults.
+    pub(crate) chaos_operations: usize,
 }
 
-type HistoryOf<W> = History<<<W as Workload>::Spec as Spec>::Op, <<W as Workload>::Spec as Spec>::Ret>;
+type OperationOf<W> = Operation<<<W as Workload>::Spec as Spec>::Op, <<W as Workload>::Spec as Spec>::Ret>;
 
 /// Judges what a run left behind.
 pub(crate) fn judge<W: Workload>(workload: &W, evidence: Evidence<W>) -> Outcome {
-    let Evidence { violations: seen_by_monitors, outside_model, faults, recorder, minima } = evidence;
+    let Evidence { violations: seen_by_monitors, outside_model, faults, recorder, minima, chaos_operations } = evidence;
     let mut remarks = Vec::new();
     let full = recorder.is_full();
     if full {
@@ -43,11 +45,12 @@ pub(crate) fn judge<W: Workload>(workload: &W, evidence: Evidence<W>) -> Outcome
     if !violations.is_empty() {
         verdict = Verdict::Invalid;
     }
-    let operations = count(workload, &history);
+    let operations = count(workload, history.operations());
     if verdict == Verdict::Valid
         && let Some(minima) = minima
     {
-        let reasons = vacuous::<W>(&spec, &history, operations, &faults, minima);
+        let chaos = &history.operations()[..chaos_operations];
+        let reasons = vacuous(workload, &spec, chaos, &faults, minima);
         if !reasons.is_empty() {
             verdict = Verdict::Vacuous;
             remarks.extend(reasons);
@@ -77,9 +80,9 @@ pub(crate) fn judge<W: Workload>(workload: &W, evidence: Evidence<W>) -> Outcome
     }
 }
 
-fn count<W: Workload>(workload: &W, history: &HistoryOf<W>) -> OperationCounts {
+fn count<W: Workload>(workload: &W, operations: &[OperationOf<W>]) -> OperationCounts {
     let mut counts = OperationCounts::default();
-    for operation in history.operations() {
+    for operation in operations {
         match &operation.completion {
             Completion::Ok(ret) if workload.encode(&operation.op, Some(ret)).mismatch => counts.fail += 1,
             Completion::Ok(_) => counts.ok += 1,
@@ -92,9 +95,9 @@ fn count<W: Workload>(workload: &W, history: &HistoryOf<W>) -> OperationCounts {
 
 /// Why a run does not count; empty if it does.
 fn vacuous<W: Workload>(
+    workload: &W,
     spec: &W::Spec,
-    history: &HistoryOf<W>,
-    operations: OperationCounts,
+    chaos: &[OperationOf<W>],
     faults: &[FaultRecord],
     minima: Minima,
 ) -> Vec<String> {
@@ -104,10 +107,10 @@ fn vacuous<W: Workload>(
             reasons.push(format!("vacuous: {what}: {is}, at least {least} needed"));
         }
     };
-    let invoked = history.operations().len() as u64;
-    demand("operations that succeeded", operations.ok, minima.ok);
-    demand("percent of operations that succeeded", percent(operations.ok, invoked), minima.ok_percent);
-    let (overlapping, completed) = overlapping::<W>(spec, history);
+    let ok = count(workload, chaos).ok;
+    demand("operations that succeeded", ok, minima.ok);
+    demand("percent of operations that succeeded", percent(ok, chaos.len() as u64), minima.ok_percent);
+    let (overlapping, completed) = overlapping::<W>(spec, chaos);
     demand(
         "percent of operations that overlapped another on their key",
         percent(overlapping, completed),
@@ -123,10 +126,10 @@ fn percent(part: u64, whole: u64) -> u64 {
 }
 
 /// Completed operations that overlap another one of their partition, and all completed ones.
-fn overlapping<W: Workload>(spec: &W::Spec, history: &HistoryOf<W>) -> (u64, u64) {
+fn overlapping<W: Workload>(spec: &W::Spec, operations: &[OperationOf<W>]) -> (u64, u64) {
     let mut ends: std::collections::BTreeMap<String, (u64, bool)> = std::collections::BTreeMap::new();
     let (mut overlapping, mut completed) = (0, 0);
-    for operation in history.operations() {
+    for operation in operations {
         let Some(returned) = operation.returned else { continue };
         completed += 1;
         let key = spec.partition(&operation.op).unwrap_or_default().into_owned();

@@ -25,6 +25,8 @@ use super::recorder::Recorder;
 
 /// How long a system may take until it answers for the first time.
 const START_MAX: Micros = Micros::from_millis(10_000);
+/// What every further operation of a client adds to the bound on recovery, in milliseconds.
+const ROUND_MS: u64 = 50;
 /// How long the final reads may take.
 const QUIET_MAX: Micros = Micros::from_millis(20_000);
 
@@ -53,6 +55,7 @@ struct Run<'a, S: System, W: Workload> {
     faults: Vec<FaultRecord>,
     violations: Vec<Violation>,
     recovery_us: Option<(u64, u64)>,
+    chaos_operations: usize,
 }
 
 impl<'a, S: System, W: Workload> Run<'a, S, W>
@@ -75,7 +78,7 @@ where
             to_read: plan.script.iter().map(|_| Default::default()).collect(),
             busy: 0,
             issued: Vec::new(),
-            next_id: 1 << 30,
+            next_id: first_free_id(plan),
         }));
         let (phase, _) = watch::channel(Phase::Start);
         let mut run = Self {
@@ -92,6 +95,7 @@ where
             faults: Vec::new(),
             violations: Vec::new(),
             recovery_us: None,
+            chaos_operations: 0,
             system,
             workload,
         };
@@ -167,10 +171,11 @@ where
             self.step()?;
         }
         self.heal();
+        self.chaos_operations = self.board.borrow().issued.len();
         let healed = self.now();
         self.ask_for_recovery(healed.0 / 1_000 - chaos_began.0 / 1_000);
         self.enter(Phase::Liveness);
-        let bound = Micros::from_millis(self.plan.config.recovery_ms);
+        let bound = self.recovery_bound();
         self.until(
             bound,
             |run| {
@@ -196,6 +201,12 @@ where
         self.settle(bound)?;
         self.enter(Phase::Done);
         Ok(())
+    }
+
+    /// How long recovery may take: the plan's bound, and more where each client has several operations to do.
+    fn recovery_bound(&self) -> Micros {
+        let rounds = self.board.borrow().to_recover.len() / self.bells.len().max(1);
+        Micros::from_millis(self.plan.config.recovery_ms + ROUND_MS * rounds as u64)
     }
 
     fn now(&self) -> Micros {
@@ -354,7 +365,7 @@ where
         let mut id = board.next_id;
         let mut next_id = || {
             id += 1;
-            id
+            id - 1
         };
         let operations = self.workload.recovery(now_ms, &mut next_id);
         board.next_id = id;
@@ -385,6 +396,7 @@ where
             faults: self.faults,
             recorder: board.recorder,
             minima: self.plan.minima,
+            chaos_operations: self.chaos_operations,
         };
         let mut outcome = judge(&*self.workload, evidence);
         for line in &outcome.lines {
@@ -406,6 +418,12 @@ where
         outcome.digest = format!("{:032x}", digest.finish128().as_u128());
         outcome
     }
+}
+
+/// The first id that no step of the script has.
+fn first_free_id<T>(plan: &Plan<T>) -> u32 {
+    let ids = plan.script.iter().flat_map(|script| script.steps.iter().map(|step| step.id));
+    ids.max().map_or(0, |id| id + 1)
 }
 
 fn panic_violation(now: Micros, text: &str) -> Violation {

@@ -1,5 +1,7 @@
 //! Properties of generated plans, over many keys and topologies.
 
+use std::collections::BTreeMap;
+
 use squall_workloads::decide::Decide;
 
 use super::*;
@@ -235,4 +237,32 @@ fn a_generated_plan_runs_to_its_end() {
         nemesis.heal_all(&mut mock);
         assert!(mock.is_whole() && !nemesis.outside_model(), "seed {seed}");
     }
+}
+
+#[test]
+fn no_scenario_is_too_rare() {
+    // A mistake that only one scenario exposes must be found in a soak of some hundred seeds.
+    let topology = ten_seconds();
+    let mut counts: BTreeMap<&str, u64> =
+        crate::nemesis::scenarios::SCENARIOS.iter().map(|scenario| (scenario.name, 0)).collect();
+    for seed in 0..SEEDS {
+        for name in generate::scenarios_of(&Selection::All, &Decide::new(seed), &topology) {
+            *counts.get_mut(name).expect("scenarios have names") += 1;
+        }
+    }
+    assert!(counts.values().all(|count| *count >= SEEDS / 50), "{counts:?}");
+}
+
+#[test]
+fn most_seeds_leave_most_of_the_time_for_work() {
+    let topology = ten_seconds();
+    let mut costs_ms: Vec<u64> = (0..SEEDS)
+        .map(|seed| {
+            plan("all", seed, &topology).iter().map(|planned| budget::cost_ms(planned, &topology)).sum()
+        })
+        .collect();
+    costs_ms.sort_unstable();
+    let median_ms = costs_ms[costs_ms.len() / 2];
+    // 500 of 800 operations are left if three eighths of the time are lost.
+    assert!((1_000..=3_750).contains(&median_ms), "the median plan costs {median_ms} ms of 10,000");
 }

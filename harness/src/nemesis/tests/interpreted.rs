@@ -177,9 +177,9 @@ fn rolling_restarts_and_crash_loops_take_their_turns() {
     let mut first = nemesis(vec![planned(1, 0, 300, rolling)]);
     for now_ms in 0..300 {
         first.tick(now_ms, &mut mock);
-        for server in 0..3_u64 {
-            let is_down = (server * 100..server * 100 + 20).contains(&now_ms);
-            assert_eq!(mock.up[server as usize], !is_down, "n{} at {now_ms}", server + 1);
+        for (server, turn_ms) in [0_usize, 1, 2].into_iter().zip([0, 100, 200]) {
+            let is_down = (turn_ms..turn_ms + 20).contains(&now_ms);
+            assert_eq!(mock.up[server], !is_down, "n{} at {now_ms}", server + 1);
         }
     }
     let looping =

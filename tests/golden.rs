@@ -1,0 +1,54 @@
+//! Golden digests: one run per mode and workload, pinned to the last event.
+//!
+//! They change when the protocol, the nemesis, the sampler or the recorder does, and never otherwise: not with the
+//! machine, the thread or the day. When one changes, say in the commit why.
+
+use squall::node::BuiltIn;
+use squall::trial;
+use squall::workloads::{KeyValue, append, kv, register};
+
+fn digest(subject: BuiltIn, workload: KeyValue) -> String {
+    let outcome = trial(subject, workload).seed(7).duration_ms(2_000).run();
+    assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
+    outcome.digest
+}
+
+#[test]
+fn digests_of_one_run_per_mode_and_workload() {
+    let modes = [("single", squall::single()), ("paxos", squall::paxos(5))];
+    let mut table = String::new();
+    for (mode, subject) in modes {
+        for (name, workload) in [("register", register(5)), ("append", append(5)), ("kv", kv(5))] {
+            table.push_str(&format!("{mode:<7}{name:<9}{}\n", digest(subject.clone(), workload)));
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn the_same_plan_gives_the_same_digest_on_every_thread() {
+    let here = digest(squall::paxos(3), append(3));
+    let threads: Vec<_> =
+        (0..3).map(|_| std::thread::spawn(|| digest(squall::paxos(3), append(3)))).collect();
+    for thread in threads {
+        assert_eq!(thread.join().expect("no panic"), here);
+    }
+}
+
+#[test]
+fn a_recording_does_not_change_the_run() {
+    use squall::trial::Subject;
+    let subject = squall::paxos(3);
+    let workload = append(3);
+    let plan = trial(subject.clone(), workload.clone()).seed(11).duration_ms(2_000).plan(11);
+    let quiet = subject.run(&workload, &plan, false);
+    let recorded = subject.run(&workload, &plan, true);
+    assert_eq!(quiet.digest, recorded.digest);
+    assert!(quiet.trace.is_empty() && recorded.trace.len() > 1_000);
+}
+
+#[test]
+fn a_history_reads_well() {
+    let outcome = trial(squall::paxos(3), kv(2)).clients(3).seed(5).duration_ms(250).run();
+    insta::assert_snapshot!(outcome.history_text());
+}
