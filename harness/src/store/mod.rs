@@ -5,6 +5,7 @@
 
 mod error;
 mod files;
+mod pages;
 mod plan_file;
 mod record;
 mod soak_folder;
@@ -23,6 +24,7 @@ use crate::trial::Outcome;
 pub use error::StoreError;
 pub use files::write_file;
 use files::{create_folder, sync_folder};
+pub use pages::{history_page, report_data, report_page};
 pub use plan_file::plan_text;
 pub use record::{FaultCounts, RunLine, RunRecord, SCHEMA, ViolationLine};
 pub use soak_folder::SoakFolder;
