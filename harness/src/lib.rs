@@ -1,9 +1,14 @@
 //! Chaos testing and linearizability checking of distributed systems, in a deterministic simulation.
 
+pub mod cli;
+pub mod determinism;
 pub mod nemesis;
 pub mod node;
+pub mod replay;
 pub mod report;
 pub mod sim;
+pub mod soak;
+pub mod store;
 pub mod system;
 pub mod trial;
 

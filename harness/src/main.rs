@@ -1,2 +1,7 @@
-//! The `squall` command.
-fn main() {}
+//! The `squall` command; see `squall::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    squall::cli::main(std::env::args_os()).into()
+}

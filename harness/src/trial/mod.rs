@@ -2,6 +2,7 @@
 
 mod builder;
 mod clients;
+pub mod failure;
 mod judge;
 mod outcome;
 pub mod plan;

@@ -49,7 +49,7 @@ pub struct HistoryLine {
 
 impl HistoryLine {
     /// This line as people read it.
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let seconds = self.time / 1_000_000_000;
         let micros = self.time / 1_000 % 1_000_000;
         let actor = match self.process {

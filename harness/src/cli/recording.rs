@@ -1,0 +1,113 @@
+//! From a run to its stored folder: what `run`, `soak`, `replay` and the main job have in common.
+
+use std::path::PathBuf;
+
+use squall_checker::Verdict;
+
+use crate::determinism::{self, NotDeterministic};
+use crate::soak::{ClusterPlan, Experiment};
+use crate::store::{RunLine, RunRecord, SoakFolder, Store, StoreError, StoredRun, build_id, plan_text, report_page};
+use crate::trial::Outcome;
+use crate::trial::failure::Account;
+
+use super::clocks::Moment;
+use super::console::Console;
+
+/// A run that is to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recording<'a> {
+    pub(crate) plan: &'a ClusterPlan,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) elapsed_ms: u64,
+    pub(crate) began: &'a Moment,
+}
+
+/// Where a run is stored.
+pub(crate) enum Place<'a> {
+    /// Among the runs of its workload.
+    Runs(&'a Store),
+    /// Among the failures of a soak.
+    Failures(&'a SoakFolder),
+}
+
+impl Recording<'_> {
+    /// Stores the run whole.
+    pub(crate) fn store(&self, place: &Place<'_>) -> Result<(PathBuf, RunRecord), StoreError> {
+        let Self { plan, outcome, elapsed_ms, began } = *self;
+        let line = RunLine::new(&plan.config, plan.seed, outcome, elapsed_ms, String::new());
+        let record =
+            RunRecord::new(build_id().into(), began.text.clone(), line, plan.config.clone(), outcome);
+        let text = plan_text(plan);
+        let report = |replay: &str| report_page(plan, outcome, replay);
+        let run = StoredRun { record: &record, plan: &text, outcome, report: &report };
+        match place {
+            Place::Runs(store) => store.write_run(&began.stamp, &run),
+            Place::Failures(folder) => folder.failure(&run),
+        }
+    }
+}
+
+/// Says what came of a run.
+pub(crate) fn tell(console: &Console, plan: &ClusterPlan, outcome: &Outcome, results: Option<&str>) {
+    let account = Account { config: &plan.config, seed: plan.seed, outcome, results };
+    console.verdict(outcome.verdict, &account.to_string());
+    if outcome.verdict == Verdict::Valid {
+        if let Some(results) = results {
+            console.say(format!("  report:    {results}/report.html"));
+        }
+        for remark in &outcome.remarks {
+            console.say(format!("  {remark}"));
+        }
+    }
+    if console.is_verbose() {
+        details(console, plan, outcome);
+    }
+}
+
+fn details(console: &Console, plan: &ClusterPlan, outcome: &Outcome) {
+    for violation in &outcome.violations {
+        explain(console, violation);
+    }
+    for fault in &outcome.faults {
+        let fate = match &fault.withheld {
+            Some(reason) => format!("withheld: {reason}"),
+            None => format!("changed {}", fault.effective),
+        };
+        let seconds = fault.start_us / 1_000_000;
+        console.detail(format!(
+            "  fault {} at {seconds}.{:03}s: {} ({fate})",
+            fault.id,
+            fault.start_us / 1_000 % 1_000,
+            fault.description
+        ));
+    }
+    let counts = outcome.operations;
+    console.detail(format!(
+        "  operations: {} ok, {} fail, {} info; digest {}; key {:#x}",
+        counts.ok, counts.fail, counts.info, outcome.digest, plan.key
+    ));
+}
+
+/// Says why something is wrong, step by step.
+pub(crate) fn explain(console: &Console, violation: &squall_checker::Violation) {
+    for (number, step) in violation.steps.iter().enumerate() {
+        console.say(format!("  {:>3}. {step}", number + 1));
+    }
+}
+
+/// Runs a plan; a run that fails is run again with everything recorded, and the two must agree.
+pub(crate) fn run_recorded(
+    experiment: &Experiment,
+    plan: &ClusterPlan,
+    check_determinism: bool,
+) -> (Outcome, Option<Box<NotDeterministic>>) {
+    let first = experiment.run(plan, false);
+    let failed = first.verdict == Verdict::Invalid;
+    if !failed && !check_determinism {
+        return (first, None);
+    }
+    match determinism::again(experiment.subject(), experiment.workload(), plan, &first, failed) {
+        Ok(second) => (second, None),
+        Err(differs) => (first, Some(differs)),
+    }
+}

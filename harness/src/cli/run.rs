@@ -1,0 +1,81 @@
+//! `squall run`: one run, stored whatever comes of it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::replay;
+use crate::soak::{ClusterPlan, Experiment};
+
+use super::clocks::{Moment, Stopwatch};
+use super::console::complain_error;
+use super::exit::Exit;
+use super::flags::{ExperimentFlags, OutputFlags, ResultsFlag, SeedFlag};
+use super::recording::{Place, Recording, run_recorded, tell};
+
+/// One run.
+#[derive(Args, Debug)]
+pub(crate) struct RunCommand {
+    #[command(flatten)]
+    experiment: ExperimentFlags,
+    #[command(flatten)]
+    seed: SeedFlag,
+    /// Run this plan as it is; everything else about the run is in it
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["mode", "workload", "nemesis", "nodes", "clients", "keys", "ops", "duration", "bugs"]
+    )]
+    plan: Option<PathBuf>,
+    /// Run twice and compare the digests
+    #[arg(long)]
+    check_determinism: bool,
+    #[command(flatten)]
+    results: ResultsFlag,
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+impl RunCommand {
+    fn what(&self) -> anyhow::Result<(Experiment, ClusterPlan)> {
+        if let Some(path) = &self.plan {
+            let stored = replay::read(path)?;
+            return Ok((stored.experiment, stored.plan));
+        }
+        let experiment = self.experiment.wanted().experiment()?;
+        let plan = experiment.plan(self.seed.seed);
+        Ok((experiment, plan))
+    }
+
+    pub(crate) fn execute(self) -> anyhow::Result<Exit> {
+        let console = self.output.console();
+        let (experiment, plan) = self.what()?;
+        let store = self.results.store()?;
+        let (began, stopwatch) = (Moment::now(), Stopwatch::start());
+        let (outcome, differs) = run_recorded(&experiment, &plan, self.check_determinism);
+        let recording =
+            Recording { plan: &plan, outcome: &outcome, elapsed_ms: stopwatch.wall_ms(), began: &began };
+        let stored = recording.store(&Place::Runs(&store));
+        let results = stored.as_ref().ok().and_then(|(_, record)| record.run.results.as_deref());
+        tell(&console, &plan, &outcome, results);
+        let exit = match stored {
+            Ok((_, record)) => {
+                if self.output.json {
+                    console.json(&record.run)?;
+                }
+                Exit::from(outcome.verdict)
+            }
+            // The verdict survives to the exit code, even where nothing else does.
+            Err(error) if outcome.verdict == squall_checker::Verdict::Invalid => {
+                complain_error(&error.to_string());
+                Exit::Invalid
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(differs) = differs {
+            complain_error(&differs.to_string());
+            return Ok(Exit::NotDeterministic);
+        }
+        Ok(exit)
+    }
+}

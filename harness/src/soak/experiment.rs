@@ -1,0 +1,283 @@
+//! An experiment: the built-in cluster in one mode and size, under one workload and selection of faults.
+//!
+//! Made from what was asked for on a command line, or from a plan that was read; everything is checked here, so that
+//! nothing impossible ever runs. A seed (or the plan) then decides the rest.
+
+use squall_cluster::bugs::{Bug, Mode};
+use squall_workloads::key_value::KeyValueStep;
+use squall_workloads::{Flavour, KeyValue};
+
+use crate::nemesis::{Selection, SelectionError};
+use crate::node::BuiltIn;
+use crate::trial::plan::limits;
+use crate::trial::{Config, Outcome, Plan, Request, Subject, Unfit};
+
+use super::names::UnknownName;
+
+/// A plan for the built-in cluster.
+pub type ClusterPlan = Plan<KeyValueStep>;
+
+/// The modes of the built-in cluster, each with one line about it.
+pub const MODES: &[(Mode, &str, &str)] = &[
+    (Mode::Single, "single", "one durable server"),
+    (Mode::Paxos, "paxos", "one replicated state machine: Multi-Paxos over an odd number of replicas"),
+];
+
+/// The workloads, each with one line about it.
+pub const WORKLOADS: &[(Flavour, &str, &str)] = &[
+    (Flavour::Register, "register", "read, write and compare-and-set of one value per key"),
+    (Flavour::Append, "append", "append of unique elements and reads: every append exactly once"),
+    (Flavour::Kv, "kv", "read, write, append, compare-and-set and delete over keys of skewed popularity"),
+];
+
+/// A step of a script takes at most this long when nothing is wrong, pause included; for runs sized by operations.
+const STEP_MS_MAX: u64 = 400;
+
+/// What is asked for; `None`: the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The mode, by name.
+    pub mode: Option<String>,
+    /// The workload, by name.
+    pub workload: Option<String>,
+    /// The faults, by name.
+    pub nemesis: Option<String>,
+    /// Servers.
+    pub nodes: Option<u32>,
+    /// Concurrent clients.
+    pub clients: Option<u32>,
+    /// Keys in use at a time.
+    pub keys: Option<u32>,
+    /// Operations of all clients together.
+    pub operations: Option<u64>,
+    /// The chaos phase, in simulated milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Bugs to switch on, by name.
+    pub bugs: Vec<String>,
+}
+
+/// Why something cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExperimentError {
+    /// A name that names nothing.
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+    /// A selection of faults that means nothing.
+    #[error("--nemesis: {0}")]
+    Nemesis(#[from] SelectionError),
+    /// A size that no run can have.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// A bug in a part that this mode does not have.
+    #[error("bug {bug} cannot act in mode {mode}: use --mode {possible}")]
+    BugElsewhere {
+        /// The bug.
+        bug: &'static str,
+        /// The mode asked for.
+        mode: String,
+        /// The modes in which it can act.
+        possible: String,
+    },
+    /// No operations.
+    #[error("--ops is {asked}; it must be between 1 and {max}", max = limits::OPERATIONS_MAX)]
+    Operations {
+        /// What was asked for.
+        asked: u64,
+    },
+    /// A script that nobody could have generated.
+    #[error("the plan's script: client {client}, step {step}: {problem}")]
+    Script {
+        /// The client, from 0.
+        client: usize,
+        /// The step, from 0.
+        step: usize,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+}
+
+/// Everything but the seed.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    subject: BuiltIn,
+    workload: KeyValue,
+    request: Request,
+}
+
+/// The mode of this name.
+///
+/// # Errors
+///
+/// If there is none, with those that there are.
+pub fn mode_of(name: &str) -> Result<Mode, UnknownName> {
+    let found = MODES.iter().find(|(_, known, _)| *known == name);
+    found.map(|(mode, ..)| *mode).ok_or_else(|| {
+        UnknownName::new("mode", name, &MODES.iter().map(|(_, known, _)| *known).collect::<Vec<_>>())
+    })
+}
+
+/// The workload of this name.
+///
+/// # Errors
+///
+/// If there is none, with those that there are.
+pub fn flavour_of(name: &str) -> Result<Flavour, UnknownName> {
+    let found = WORKLOADS.iter().find(|(_, known, _)| *known == name);
+    found.map(|(flavour, ..)| *flavour).ok_or_else(|| {
+        UnknownName::new("workload", name, &WORKLOADS.iter().map(|(_, known, _)| *known).collect::<Vec<_>>())
+    })
+}
+
+/// The bug of this name or number.
+///
+/// # Errors
+///
+/// If there is none, with those that there are.
+pub fn bug_of(name: &str) -> Result<Bug, UnknownName> {
+    Bug::parse(name).ok_or_else(|| {
+        UnknownName::new("bug", name, &Bug::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>())
+    })
+}
+
+/// The name of a mode.
+pub fn name_of(mode: Mode) -> &'static str {
+    MODES.iter().find(|(known, ..)| *known == mode).map(|(_, name, _)| *name).expect("the table has every mode")
+}
+
+impl Wanted {
+    /// The experiment that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that does not exist or cannot be.
+    pub fn experiment(&self) -> Result<Experiment, ExperimentError> {
+        let default = Config::default();
+        let mode_name = self.mode.clone().unwrap_or(default.mode);
+        let mode = mode_of(&mode_name)?;
+        let workload_name = self.workload.clone().unwrap_or(default.workload);
+        let flavour = flavour_of(&workload_name)?;
+        let selection = self.nemesis.clone().unwrap_or(default.nemesis);
+        let nemesis: Selection = selection.parse()?;
+        let clients = self.clients.unwrap_or(default.clients);
+        let steps_per_client = self.operations.map(|asked| steps_per_client(asked, clients)).transpose()?;
+        let enough = steps_per_client.map(|steps| (u64::from(steps) + 1) * STEP_MS_MAX);
+        let config = Config {
+            mode: mode_name,
+            workload: workload_name,
+            nemesis: selection,
+            nodes: self.nodes.unwrap_or(if mode == Mode::Single { 1 } else { default.nodes }),
+            clients,
+            keys: self.keys.unwrap_or(default.keys),
+            duration_ms: self.duration_ms.or(enough).unwrap_or(default.duration_ms),
+            bugs: self.bugs.iter().map(|name| Ok(bug_of(name)?.name().to_owned())).collect::<Result<_, UnknownName>>()?,
+            ..Config::default()
+        };
+        let (subject, workload) = built(&config, mode, flavour)?;
+        let request = Request { config, nemesis, steps_per_client, swarm: true };
+        Ok(Experiment { subject, workload, request })
+    }
+
+    /// The flags that ask for this; empty where it is all default.
+    pub fn flags(&self) -> String {
+        let text = |flag: &str, value: &Option<String>| value.as_ref().map(|value| format!(" --{flag} {value}"));
+        let number = |flag: &str, value: Option<u64>| value.map(|value| format!(" --{flag} {value}"));
+        let parts = [
+            text("mode", &self.mode),
+            text("workload", &self.workload),
+            text("nemesis", &self.nemesis),
+            number("nodes", self.nodes.map(u64::from)),
+            number("clients", self.clients.map(u64::from)),
+            number("keys", self.keys.map(u64::from)),
+            number("ops", self.operations),
+            self.duration_ms.map(|duration| format!(" --duration {duration}ms")),
+        ];
+        let bugs = self.bugs.iter().map(|bug| format!(" --bug {bug}"));
+        parts.into_iter().flatten().chain(bugs).collect()
+    }
+}
+
+fn steps_per_client(asked: u64, clients: u32) -> Result<u32, ExperimentError> {
+    if asked == 0 || asked > limits::OPERATIONS_MAX {
+        return Err(ExperimentError::Operations { asked });
+    }
+    Ok(u32::try_from(asked.div_ceil(u64::from(clients.max(1)))).expect("bounded"))
+}
+
+/// What runs under a configuration that was checked.
+fn built(config: &Config, mode: Mode, flavour: Flavour) -> Result<(BuiltIn, KeyValue), ExperimentError> {
+    config.check()?;
+    for name in &config.bugs {
+        let bug = bug_of(name)?;
+        if !bug.modes().contains(&mode) {
+            let possible: Vec<_> = bug.modes().iter().map(|mode| name_of(*mode)).collect();
+            let possible = possible.join(" or ");
+            return Err(ExperimentError::BugElsewhere { bug: bug.name(), mode: config.mode.clone(), possible });
+        }
+    }
+    Ok((BuiltIn::new(mode, config.nodes), KeyValue::new(flavour, config.keys)))
+}
+
+impl Experiment {
+    /// The experiment that a plan belongs to.
+    ///
+    /// # Errors
+    ///
+    /// What makes the plan impossible to run.
+    pub fn of_plan(plan: &ClusterPlan) -> Result<Self, ExperimentError> {
+        plan.check()?;
+        let config = plan.config.clone();
+        let (mode, flavour) = (mode_of(&config.mode)?, flavour_of(&config.workload)?);
+        let (subject, workload) = built(&config, mode, flavour)?;
+        check_script(plan)?;
+        let request = Request { config, nemesis: Selection::None, steps_per_client: None, swarm: false };
+        Ok(Self { subject, workload, request })
+    }
+
+    /// Sizes, times and switches, before a seed varies them.
+    pub fn config(&self) -> &Config {
+        &self.request.config
+    }
+
+    /// What is run.
+    pub fn subject(&self) -> &BuiltIn {
+        &self.subject
+    }
+
+    /// What clients do.
+    pub fn workload(&self) -> &KeyValue {
+        &self.workload
+    }
+
+    /// The plan of one seed.
+    pub fn plan(&self, seed: u64) -> ClusterPlan {
+        Plan::generate(&self.request, &self.workload, seed)
+    }
+
+    /// Runs a plan of this experiment.
+    pub fn run(&self, plan: &ClusterPlan, trace: bool) -> Outcome {
+        self.subject.run(&self.workload, plan, trace)
+    }
+}
+
+/// Checks what only a script that was changed by hand can get wrong. Ids that occur twice would write one element
+/// twice, and a correct cluster would be called wrong.
+fn check_script(plan: &ClusterPlan) -> Result<(), ExperimentError> {
+    /// Ids from here on belong to operations outside the script.
+    const ID_MAX: u32 = 1 << 30;
+    let mut seen = std::collections::BTreeSet::new();
+    for (client, script) in plan.script.iter().enumerate() {
+        for (step, scripted) in script.steps.iter().enumerate() {
+            let problem = if scripted.id >= ID_MAX {
+                format!("id {} is too large; use one below {ID_MAX}", scripted.id)
+            } else if !seen.insert(scripted.id) {
+                format!("id {} is used by an earlier step; give each step an id of its own", scripted.id)
+            } else if scripted.step.slot >= plan.config.keys {
+                format!("slot {} does not exist; there are {} keys, from 0", scripted.step.slot, plan.config.keys)
+            } else {
+                continue;
+            };
+            return Err(ExperimentError::Script { client, step, problem });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! The only writer of files: what runs and soaks leave behind under `results/`.
+//!
+//! A folder is written under a name of its own that starts with a dot, synced, and then renamed, so that nothing half
+//! written is ever taken for a result. Everything is bounded. Time comes in as text; verdicts are not its business.
+
+mod error;
+mod files;
+mod pages;
+mod plan_file;
+mod record;
+mod soak_folder;
+
+use std::fs;
+use std::hash::Hasher;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::sim::TraceEntry;
+use crate::trial::Outcome;
+
+pub use error::StoreError;
+pub use files::write_file;
+use files::{create_folder, sync_folder};
+pub use pages::{history_page, report_data, report_page};
+pub use plan_file::plan_text;
+pub use record::{FaultCounts, RunLine, RunRecord, SCHEMA, ViolationLine};
+pub use soak_folder::SoakFolder;
+
+/// Folders of one name are numbered up to this.
+const NAMES_MAX: u32 = 1_000;
+/// Bytes of a full recording before compression, at most.
+pub const TRACE_BYTES_MAX: usize = 64 << 20;
+
+/// The folder that holds results.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// Everything about one run that is kept.
+#[derive(Clone, Copy)]
+pub struct StoredRun<'a> {
+    /// What `run.json` holds; the folder and the replay command are filled in here.
+    pub record: &'a RunRecord,
+    /// The text of `plan.json`.
+    pub plan: &'a str,
+    /// The run.
+    pub outcome: &'a Outcome,
+    /// The text of `report.html`, given the replay command.
+    pub report: &'a dyn Fn(&str) -> String,
+}
+
+impl std::fmt::Debug for StoredRun<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoredRun").field("record", self.record).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The store in this folder, which is made if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no folder, or nothing can be written to it.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        create_folder(root)?;
+        let probe = root.join(format!(".probe-{}", std::process::id()));
+        write_file(&probe, b"squall")?;
+        fs::remove_file(&probe).map_err(StoreError::refused("remove", &probe))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// Stores one run under `<workload>/<stamp>-<mode>-<seed>` and points `latest` there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written whole; nothing is left of it then.
+    pub fn write_run(&self, stamp: &str, run: &StoredRun<'_>) -> Result<(PathBuf, RunRecord), StoreError> {
+        let line = &run.record.run;
+        assert!(!stamp.contains('/'), "a stamp is part of a file name");
+        let parent = self.root.join(&line.workload);
+        let name = format!("{stamp}-{}-{:#x}", line.mode, line.seed);
+        let (folder, record) = write_run_folder(&parent, &name, run)?;
+        self.point_latest_at(&folder)?;
+        Ok((folder, record))
+    }
+
+    /// Begins the results of a soak.
+    ///
+    /// # Errors
+    ///
+    /// If its folder cannot be made.
+    pub fn begin_soak(&self, stamp: &str) -> Result<SoakFolder, StoreError> {
+        let folder = SoakFolder::begin(&self.root, &format!("soak-{stamp}"))?;
+        self.point_latest_at(folder.path())?;
+        Ok(folder)
+    }
+
+    /// Keeps a plan as a regression: `<folder>/<name>.json`, never over another one.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn save_plan(folder: &Path, name: &str, text: &str) -> Result<PathBuf, StoreError> {
+        create_folder(folder)?;
+        for attempt in 1..=NAMES_MAX {
+            let path = folder.join(format!("{}.json", numbered(name, attempt)));
+            match fs::read(&path) {
+                Ok(known) if known == text.as_bytes() => return Ok(path),
+                Ok(_) => continue,
+                Err(_) => {
+                    write_file(&path, text.as_bytes())?;
+                    return Ok(path);
+                }
+            }
+        }
+        Err(StoreError::Crowded { path: folder.join(name), tried: NAMES_MAX })
+    }
+
+    #[cfg(unix)]
+    fn point_latest_at(&self, folder: &Path) -> Result<(), StoreError> {
+        let target = folder.strip_prefix(&self.root).expect("results are below their root");
+        let (link, latest) = (self.root.join(format!(".latest-{}", std::process::id())), self.root.join("latest"));
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(target, &link).map_err(StoreError::refused("make the link", &link))?;
+        fs::rename(&link, &latest).map_err(StoreError::refused("make the link", &latest))
+    }
+
+    /// Links need rights that most users of this platform lack; results are found by their names.
+    #[cfg(not(unix))]
+    #[expect(clippy::unnecessary_wraps, reason = "fails elsewhere")]
+    fn point_latest_at(&self, _folder: &Path) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// `name`, `name-2`, `name-3`, …
+fn numbered(name: &str, attempt: u32) -> String {
+    if attempt == 1 { name.to_owned() } else { format!("{name}-{attempt}") }
+}
+
+/// Writes a run into a new folder below `parent`: first under a name that starts with a dot, then renamed.
+fn write_run_folder(parent: &Path, name: &str, run: &StoredRun<'_>) -> Result<(PathBuf, RunRecord), StoreError> {
+    create_folder(parent)?;
+    let unfinished = parent.join(format!(".unfinished-{name}-{}", std::process::id()));
+    for attempt in 1..=NAMES_MAX {
+        let folder = parent.join(numbered(name, attempt));
+        if folder.exists() {
+            continue;
+        }
+        let written = fill_run_folder(&unfinished, &folder, run).and_then(|record| {
+            // Another process may have taken the name meanwhile: a folder that holds something is never replaced.
+            fs::rename(&unfinished, &folder).map_err(StoreError::refused("rename a folder to", &folder))?;
+            sync_folder(parent)?;
+            Ok(record)
+        });
+        match written {
+            Ok(record) => return Ok((folder, record)),
+            Err(_) if folder.exists() => {}
+            Err(error) => {
+                // Best effort: the error that is returned says what is wrong.
+                let _ = fs::remove_dir_all(&unfinished);
+                return Err(error);
+            }
+        }
+    }
+    let _ = fs::remove_dir_all(&unfinished);
+    Err(StoreError::Crowded { path: parent.join(name), tried: NAMES_MAX })
+}
+
+fn fill_run_folder(unfinished: &Path, folder: &Path, run: &StoredRun<'_>) -> Result<RunRecord, StoreError> {
+    let _ = fs::remove_dir_all(unfinished);
+    create_folder(unfinished)?;
+    let mut record = run.record.clone();
+    let shown = folder.display().to_string();
+    record.run.replay = crate::trial::failure::replay_command(&shown);
+    record.run.results = Some(shown);
+    if !run.outcome.trace.is_empty() {
+        let path = unfinished.join("trace.jsonl.zst");
+        let (bytes, omitted) = packed_trace(&run.outcome.trace).map_err(StoreError::refused("compress", &path))?;
+        record.trace_omitted = omitted;
+        write_file(&path, &bytes)?;
+    }
+    write_file(&unfinished.join("plan.json"), run.plan.as_bytes())?;
+    write_file(&unfinished.join("history.jsonl"), run.outcome.history_jsonl().as_bytes())?;
+    write_file(&unfinished.join("history.txt"), run.outcome.history_text().as_bytes())?;
+    write_file(&unfinished.join("report.html"), (run.report)(&record.run.replay).as_bytes())?;
+    let text = serde_json::to_string_pretty(&record).expect("a record is plain data") + "\n";
+    write_file(&unfinished.join("run.json"), text.as_bytes())?;
+    sync_folder(unfinished)?;
+    Ok(record)
+}
+
+/// A full recording as compressed JSON Lines, and how many lines did not fit.
+fn packed_trace(trace: &[TraceEntry]) -> std::io::Result<(Vec<u8>, u64)> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3)?;
+    let mut bytes = 0;
+    for (index, entry) in trace.iter().enumerate() {
+        let mut line = serde_json::to_vec(entry).expect("an entry is plain data");
+        line.push(b'\n');
+        bytes += line.len();
+        if bytes > TRACE_BYTES_MAX {
+            return Ok((encoder.finish()?, (trace.len() - index) as u64));
+        }
+        encoder.write_all(&line)?;
+    }
+    Ok((encoder.finish()?, 0))
+}
+
+/// What distinguishes this build from others: its version, and a hash of the program that is running.
+pub fn build_id() -> &'static str {
+    static ID: OnceLock<String> = OnceLock::new();
+    ID.get_or_init(|| {
+        let program = std::env::current_exe().and_then(fs::read);
+        let hash = program.map_or("unknown".into(), |bytes| {
+            let mut hasher = SipHasher13::new_with_keys(0, 0);
+            hasher.write(&bytes);
+            format!("{:032x}", hasher.finish128().as_u128())
+        });
+        format!("{}-{hash}", env!("CARGO_PKG_VERSION"))
+    })
+}
+
+#[cfg(test)]
+mod tests;
