@@ -59,7 +59,7 @@ function makeRow(position, operation) {
     element("span", "when number", instant(operation.invoked)),
     element("span", "", `c${operation.client}`),
     element("span", "function", operation.function),
-    element("span", "value", shortText(operation, 26)),
+    element("span", "value", shortText(operation, byId("list").clientWidth < 480 ? 8 : 20)),
     element("span", `pill ${operation.outcome}`, operation.outcome),
     element("span", "number", latency === null ? "—" : span(latency)),
   ]);
