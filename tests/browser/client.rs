@@ -102,7 +102,7 @@ impl Browser {
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = self.call(None, "Target.attachToTarget", attach);
         let session = session["sessionId"].as_str().expect("a session").to_owned();
-        let page = Page { browser: self, session, size: (width, height) };
+        let page = Page { browser: self, session };
         for domain in ["Page.enable", "Runtime.enable", "Network.enable", "Log.enable"] {
             page.call(domain, json!({}));
         }
@@ -136,7 +136,6 @@ fn address(file: &Path) -> String {
 pub(crate) struct Page<'a> {
     browser: &'a Browser,
     session: String,
-    size: (u32, u32),
 }
 
 impl Page<'_> {
@@ -217,10 +216,18 @@ impl Page<'_> {
     pub(crate) fn screenshot(&self, file: &Path) {
         self.settle();
         let height = self.evaluate("document.documentElement.scrollHeight").as_f64().expect("a height");
-        let clip = json!({ "x": 0, "y": 0, "width": self.size.0, "height": height, "scale": 1 });
+        let width = self.evaluate("innerWidth").as_f64().expect("a width");
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
         let picture =
             self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": clip }));
         save(file, picture["data"].as_str().expect("a picture"));
+    }
+
+    /// Shows the page as it would be printed, at the window's width.
+    pub(crate) fn as_paper(&self) {
+        self.evaluate("dispatchEvent(new Event('beforeprint'))");
+        self.call("Emulation.setEmulatedMedia", json!({ "media": "print" }));
+        self.settle();
     }
 
     /// Saves the page as it prints.

@@ -252,10 +252,25 @@ fn paper_is_light_and_canvases_keep_their_shape() {
     page.print(&folder().join("print.pdf"));
     let printed = std::fs::metadata(folder().join("print.pdf")).expect("the document").len();
     assert!(printed > 20_000, "{printed} bytes of print");
-    assert_ne!(
-        page.text("getComputedStyle(document.body).backgroundColor"),
-        "rgb(255, 255, 255)",
-        "dark again"
-    );
+    page.resize(760, 1000);
+    page.as_paper();
+    page.screenshot(&folder().join("print.png"));
+    assert_eq!(page.text("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
+    let squeezed = "[...document.querySelectorAll('canvas')].filter((canvas) => \
+         Math.abs(canvas.clientWidth / canvas.clientHeight / (canvas.width / canvas.height) - 1) > 0.02).length";
+    assert_eq!(page.evaluate(squeezed), 0, "canvases are squeezed");
     assert_harmless(&page);
+}
+
+#[test]
+fn the_watch_sees_what_it_watches_for() {
+    let browser = Browser::start();
+    let page = browser.open(&page_file("watched", &recorded()), 1400, 900, false);
+    assert_harmless(&page);
+    page.evaluate(
+        "{ const image = new Image(); image.src = 'http://127.0.0.1:9/x.png'; document.body.append(image); }",
+    );
+    page.wait("performance.now() > 0");
+    page.settle();
+    assert!(!page.problems().is_empty(), "a request that the policy stops goes unnoticed");
 }

@@ -150,7 +150,7 @@ fn script(operations: usize, end_us: u64) -> Vec<ReportOperation> {
         let client = (0..CLIENTS).min_by_key(|client| free_at[*client]).expect("there are clients");
         let start_us = free_at[client];
         let (latency_us, outcome) = fate(&mut random, start_us * 6_000 / end_us);
-        let key = random.below(KEYS.len() as u64) as usize;
+        let key = usize::try_from(random.below(KEYS.len() as u64)).expect("a key");
         let append = random.below(100) < 43;
         lengths[key] += u64::from(append);
         let error = match outcome {
