@@ -190,7 +190,7 @@ function faultFields(fault) {
     ["began", fault.withheld === null ? instant(fault.start_us) : `due at ${instant(fault.start_us)}`],
     ["lasted", fault.withheld === null ? span(faultEnd(fault) - fault.start_us) : null],
     ["targets", fault.targets.join(", ")],
-    ["changed", fault.withheld === null ? plural(fault.effective, "message or operation").replace("operations", "operations") : null],
+    ["changed", fault.withheld === null ? `${grouped(fault.effective)} messages, inputs or operations` : null],
     ["withheld", fault.withheld],
   ];
 }
