@@ -25,7 +25,7 @@ impl Random {
 }
 
 /// The run with its stale read. Faults and leaders stand at the same shares of it whatever its length.
-pub fn stale_read(operations: usize) -> ReportData {
+pub(crate) fn stale_read(operations: usize) -> ReportData {
     let end_us = operations as u64 * 8_500;
     let mut made = script(operations, end_us);
     let violation = plant(&mut made);
@@ -49,7 +49,7 @@ pub fn stale_read(operations: usize) -> ReportData {
 }
 
 /// A recorded history: operations and nothing else, and nothing wrong with them.
-pub fn recorded() -> ReportData {
+pub(crate) fn recorded() -> ReportData {
     let mut data = stale_read(60);
     data.faults.clear();
     data.node_events.clear();
@@ -67,7 +67,7 @@ pub fn recorded() -> ReportData {
 }
 
 /// Texts that break a careless page.
-pub const HOSTILE: [&str; 4] = [
+pub(crate) const HOSTILE: [&str; 4] = [
     "</script><img src=x onerror=alert(1)>",
     "<!--<script>",
     "a\u{2028}b\u{2029}c",
@@ -75,7 +75,7 @@ pub const HOSTILE: [&str; 4] = [
 ];
 
 /// The same run, with a hostile text wherever a run may choose one.
-pub fn hostile() -> ReportData {
+pub(crate) fn hostile() -> ReportData {
     let mut data = stale_read(120);
     for (position, operation) in data.operations.iter_mut().enumerate() {
         let text = HOSTILE[position % HOSTILE.len()];
@@ -150,7 +150,7 @@ fn script(operations: usize, end_us: u64) -> Vec<ReportOperation> {
         let client = (0..CLIENTS).min_by_key(|client| free_at[*client]).expect("there are clients");
         let start_us = free_at[client];
         let (latency_us, outcome) = fate(&mut random, start_us * 6_000 / end_us);
-        let key = random.below(KEYS.len() as u64) as usize;
+        let key = usize::try_from(random.below(KEYS.len() as u64)).expect("a key");
         let append = random.below(100) < 43;
         lengths[key] += u64::from(append);
         let error = match outcome {

@@ -18,7 +18,7 @@ const FAULTS: [Fault; 8] = [
 ];
 
 /// Faults of five families, two at once, one without effect, one withheld.
-pub fn faults(end_us: u64) -> Vec<FaultSpan> {
+pub(super) fn faults(end_us: u64) -> Vec<FaultSpan> {
     let mut faults = Vec::new();
     for (position, (family, kind, description, start, length, targets, effective)) in
         FAULTS.into_iter().enumerate()
@@ -61,7 +61,7 @@ const EVENTS: [Event; 16] = [
 ];
 
 /// Three leaders, two of them at the same time; a crash, a restart, a pause.
-pub fn node_events(end_us: u64) -> Vec<NodeEvent> {
+pub(super) fn node_events(end_us: u64) -> Vec<NodeEvent> {
     let mut events = Vec::new();
     for (position, (time, node, kind, ballot, detail)) in EVENTS.into_iter().enumerate() {
         events.push(NodeEvent {
@@ -87,7 +87,7 @@ const MESSAGES: [(&str, u64, u64, u64, u64); 8] = [
 ];
 
 /// Messages by kind.
-pub fn messages() -> Vec<MessageCount> {
+pub(super) fn messages() -> Vec<MessageCount> {
     let count = |(kind, sent, dropped, delayed, duplicated): (&str, _, _, _, _)| MessageCount {
         kind: kind.into(),
         sent,

@@ -164,7 +164,7 @@ function drawBin(scale, bin, start, length, { bottom, unit }) {
     const height = bin[outcome] * unit;
     if (height === 0) continue;
     y -= height;
-    context.fillStyle = outcome === "ok" ? colour("ok-line") : colour(outcome);
+    context.fillStyle = colour(outcome === "info" ? "info" : `${outcome}-line`);
     context.fillRect(x, y, width, height);
     if (outcome === "info") hatch(context, x, y, width, height, colour("info-line"), 4);
   }

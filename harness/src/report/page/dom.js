@@ -24,11 +24,11 @@ function svgElement(name, attributes, text) {
   return made;
 }
 
-/** A button that reads like a link. */
-function linkButton(text, action) {
-  const made = element("button", "link", text);
-  made.type = "button";
-  made.addEventListener("click", action);
+/** A link to somewhere within the page that wraps like the words around it. */
+function linkTo(text, action) {
+  const made = element("a", "link", text);
+  made.href = "#timeline";
+  made.addEventListener("click", (event) => { event.preventDefault(); action(); });
   return made;
 }
 

@@ -59,7 +59,7 @@ function makeRow(position, operation) {
     element("span", "when number", instant(operation.invoked)),
     element("span", "", `c${operation.client}`),
     element("span", "function", operation.function),
-    element("span", "value", shortText(operation, 26)),
+    element("span", "value", shortText(operation, byId("list").clientWidth < 480 ? 8 : 20)),
     element("span", `pill ${operation.outcome}`, operation.outcome),
     element("span", "number", latency === null ? "—" : span(latency)),
   ]);
@@ -190,7 +190,7 @@ function faultFields(fault) {
     ["began", fault.withheld === null ? instant(fault.start_us) : `due at ${instant(fault.start_us)}`],
     ["lasted", fault.withheld === null ? span(faultEnd(fault) - fault.start_us) : null],
     ["targets", fault.targets.join(", ")],
-    ["changed", fault.withheld === null ? plural(fault.effective, "message or operation").replace("operations", "operations") : null],
+    ["changed", fault.withheld === null ? `${grouped(fault.effective)} messages, inputs or operations` : null],
     ["withheld", fault.withheld],
   ];
 }

@@ -118,7 +118,7 @@ function shortText(operation, length = 18) {
   if (operation.input === "") {
     return operation.output === null ? `${key}${operation.function}` : `${key}→ ${tail(operation.output, length)}`;
   }
-  const sign = { append: "+=", add: "+=", write: ":=", put: ":=", set: ":=" }[operation.function] ?? operation.function;
+  const sign = { append: "+=", add: "+=", write: ":=", put: ":=", set: ":=" }[operation.function] ?? tail(operation.function, 12);
   return `${key}${sign} ${tail(operation.input, length)}`;
 }
 

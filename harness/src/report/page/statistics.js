@@ -3,9 +3,10 @@
 
 function showStatistics() {
   const columns = [
-    [operationTable(), latencyTable(), checkTable()],
+    [operationTable(), latencyTable()],
     [messageTable()],
-    [faultTable(), phaseTable()],
+    [checkTable(), phaseTable()],
+    [faultTable()],
   ];
   const shown = columns.map((tables) => tables.filter(Boolean)).filter((tables) => tables.length > 0);
   byId("tables").replaceChildren(...shown.map((tables) => element("div", "", tables)));

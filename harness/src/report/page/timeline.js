@@ -253,7 +253,7 @@ function drawOperation(scale, lane, operation) {
     if (operation.outcome === "info") hatch(context, bar.x, bar.y + bar.height - 5, bar.width, 5, ink, 5);
   }
   // What changes the state has a dark edge where it begins.
-  if (operation.input !== "" && bar.width > 3 && scale.x(operation.invoked) > scale.left - 4) {
+  if (operation.input !== "" && bar.width > 6 && scale.x(operation.invoked) > scale.left - 4) {
     context.fillStyle = ink;
     context.fillRect(bar.x, bar.y, 3, bar.height);
   }
@@ -265,8 +265,17 @@ function drawOperationText(context, operation, bar) {
   context.font = MONO;
   context.fillStyle = colour("text");
   context.textAlign = "left";
-  context.fillText(clipped(context, shortText(operation), bar.width - 10), bar.x + 6, bar.y + bar.height / 2 + 0.5);
+  context.fillText(fittingText(context, operation, bar.width - 10), bar.x + 6, bar.y + bar.height / 2 + 0.5);
   context.font = FONT;
+}
+
+/** The longest of an operation's short texts that fits: of a list, rather its end alone than its middle. */
+function fittingText(context, operation, width) {
+  for (const length of [18, 10, 6]) {
+    const text = shortText(operation, length);
+    if (clipped(context, text, width) === text) return text;
+  }
+  return clipped(context, operation.key ?? operation.function, width);
 }
 
 function outline(scale, lane, operation) {
@@ -291,8 +300,9 @@ function drawTimelineEdges(scale) {
   for (const edge of violation?.edges ?? []) {
     const [from, to] = [place.get(edge.from), place.get(edge.to)];
     const forward = to.x >= from.x;
-    const start = { x: forward ? from.x + from.width : from.x + from.width / 2, y: from.y + from.height / 2 };
-    const target = { x: forward ? to.x - 1 : to.x + to.width / 2, y: to.y + to.height / 2 };
+    // Against time: from below to below, clear of the words in the bars.
+    const start = { x: forward ? from.x + from.width : from.x + from.width / 2, y: from.y + from.height / (forward ? 2 : 1) };
+    const target = { x: forward ? to.x - 1 : to.x + to.width / 2, y: to.y + to.height / (forward ? 2 : 1) + (forward ? 0 : 2) };
     if (Math.max(start.x, target.x) < scale.left || Math.min(start.x, target.x) > scale.right) continue;
     drawArrow(scale.context, edge.kind, start, target);
   }
@@ -302,7 +312,7 @@ const DASHES = { "real-time": [], "reads-from": [2, 4], "must-precede": [7, 4] }
 
 function drawArrow(context, kind, start, target) {
   const ink = colour(kind);
-  const bow = kind === "must-precede" ? 16 : -10;
+  const bow = kind === "must-precede" ? 30 : -12;
   const middle = { x: (start.x + target.x) / 2, y: (start.y + target.y) / 2 + bow };
   context.strokeStyle = ink;
   context.lineWidth = 1.8;

@@ -43,7 +43,7 @@ function withLinks(text, named) {
   for (const match of found) {
     if (match.start < at) continue;
     pieces.push(document.createTextNode(text.slice(at, match.start)));
-    pieces.push(linkButton(text.slice(match.start, match.end), () => goTo(match.id)));
+    pieces.push(linkTo(text.slice(match.start, match.end), () => goTo(match.id)));
     at = match.end;
   }
   pieces.push(document.createTextNode(text.slice(at)));
@@ -81,7 +81,7 @@ function showOtherViolations() {
   const more = report.violations.length - 1 - others.length;
   block.firstElementChild.textContent = `${plural(report.violations.length - 1, "more violation")}${more > 0 ? `, the first ${others.length} of them` : ""}`;
   block.lastElementChild.replaceChildren(...others.map((other) => {
-    const links = other.operations.slice(0, 12).map((id) => linkButton(`#${id}`, () => goTo(id)));
+    const links = other.operations.slice(0, 12).map((id) => linkTo(`#${id}`, () => goTo(id)));
     return element("li", "", [`${other.check}: ${other.message} `, ...links.flatMap((link) => [link, " "])]);
   }));
 }
@@ -151,7 +151,7 @@ function placeBars(drawn, clients, available) {
 }
 
 function barText(operation) {
-  return `#${operation.id} ${shortText(operation, 16)}`;
+  return tail(`#${operation.id} ${shortText(operation, 16)}`, 40);
 }
 
 function drawClientLane(picture, client, y, width) {
@@ -228,6 +228,8 @@ function drawEdgeLabel(picture, edge, curve, taken) {
   const boxes = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8].map((t) => pointOn(curve, t)).map((point) => ({ x: point.x - width / 2, y: point.y - height / 2, width, height }));
   const box = boxes.find((candidate) => candidate.x > 4 && !taken.some((other) => overlaps(candidate, other))) ?? boxes[0];
   taken.push(box);
+  // The line is covered where the words stand.
+  picture.append(svgElement("rect", { class: "edge-ground", ...box }));
   lines.forEach((line, index) => picture.append(
     svgElement("text", { class: `edge-label ${edge.kind}`, x: box.x + width / 2, y: box.y + 11 + index * 14 }, line),
   ));
@@ -240,6 +242,6 @@ function overlaps(left, right) {
 function edgeLines(edge) {
   const gap = gapOf(edge);
   const words = EDGE_WORDS[edge.kind];
-  if (gap !== null) return [`${span(gap)} earlier`, `(real time)`];
+  if (gap !== null) return [`finished ${span(gap)}`, "before it began"];
   return edge.kind === "must-precede" ? [`#${edge.from} must come`, `before #${edge.to}`] : [words];
 }
