@@ -11,12 +11,13 @@ use std::time::Duration;
 use squall_checker::{Completion, ProcessId, Spec};
 use squall_cluster::node::Micros;
 use squall_workloads::{Client, ClientScript, Issuer, OpError, Workload};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::system::{NodeName, System};
 
 use super::recorder::Recorder;
+use super::signpost::Signpost;
 
 /// Between two attempts to connect.
 const RECONNECT_AFTER: Duration = Duration::from_millis(50);
@@ -67,7 +68,7 @@ pub(crate) struct ClientTask<S: System, W: Workload> {
     pub(crate) system: Rc<S>,
     pub(crate) workload: Rc<W>,
     pub(crate) board: Rc<RefCell<Board<W>>>,
-    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) phase: Signpost,
     /// Rung when the nemesis crashes this client.
     pub(crate) crash: Rc<Notify>,
     pub(crate) client: u32,
@@ -110,13 +111,12 @@ where
         self.reach(Phase::Done).await;
     }
 
-    async fn reach(&mut self, phase: Phase) {
-        // The sender lives as long as the run.
-        let _ = self.phase.wait_for(|now| *now >= phase).await;
+    async fn reach(&self, phase: Phase) {
+        self.phase.reach(phase).await;
     }
 
     fn phase(&self) -> Phase {
-        *self.phase.borrow()
+        self.phase.phase()
     }
 
     /// Opens a connection for this client's next process; tries until it succeeds.
