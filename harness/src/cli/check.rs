@@ -16,7 +16,7 @@ use crate::store::{ViolationLine, history_page, write_file};
 use crate::trial::failure::counted;
 
 use super::clocks::Stopwatch;
-use super::console::{Console, complain_error};
+use super::console::{Console, complain_error, told};
 use super::exit::Exit;
 use super::flags::{self, OutputFlags};
 
@@ -116,7 +116,7 @@ impl CheckCommand {
         let mut worst = Exit::Valid;
         for file in &self.files {
             let exit = self.check(&console, file).unwrap_or_else(|error| {
-                complain_error(&format!("{error:#}"));
+                complain_error(&told(&error));
                 Exit::Usage
             });
             // The numbers of the codes are their order of severity, but for 0.

@@ -110,3 +110,14 @@ pub(crate) fn complain(text: &str) {
 pub(crate) fn complain_error(text: &str) {
     complain(&format!("{RED}error:{PLAIN} {text}"));
 }
+
+/// An error and its causes in one sentence; a cause that is part of what was said already is not said again.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
+}

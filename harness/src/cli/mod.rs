@@ -90,7 +90,7 @@ fn guarded(work: impl FnOnce() -> anyhow::Result<Exit>) -> Exit {
         Ok(Err(error)) => match error.downcast_ref::<Internal>() {
             Some(Internal(message)) => internal(message),
             None => {
-                console::complain_error(&format!("{error:#}"));
+                console::complain_error(&console::told(&error));
                 Exit::Usage
             }
         },

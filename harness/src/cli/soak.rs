@@ -11,7 +11,7 @@ use crate::store::{SoakFolder, StoreError, build_id};
 
 use super::CliError;
 use super::clocks::{Moment, Stopwatch};
-use super::console::{Console, complain, complain_error};
+use super::console::{Console, complain, complain_error, told};
 use super::exit::Exit;
 use super::flags::{self, ExperimentFlags, OutputFlags, ResultsFlag, SeedsFlags};
 use super::progress::Progress;
@@ -122,7 +122,7 @@ impl Soaking<'_> {
             let line = serde_json::to_string(&report.line).expect("a line is plain data");
             folder.seed(&line)?;
             if self.json {
-                self.console.data(&(line + "\n")).map_err(|error| Taken::Output(format!("{error:#}")))?;
+                self.console.data(&(line + "\n")).map_err(|error| Taken::Output(told(&error)))?;
             }
             tally.add(&report);
             progress.step(|| format!("{} failed", tally.count(Verdict::Invalid)));
