@@ -95,8 +95,8 @@ pub enum Comparison {
 pub fn read(path: &Path) -> Result<Stored, ReplayError> {
     let plan_path = if path.is_dir() { path.join("plan.json") } else { path.to_owned() };
     let plan = read_plan(&plan_path)?;
-    let experiment =
-        Experiment::of_plan(&plan).map_err(|source| ReplayError::Impossible { path: plan_path.clone(), source })?;
+    let experiment = Experiment::of_plan(&plan)
+        .map_err(|source| ReplayError::Impossible { path: plan_path.clone(), source })?;
     let folder = plan_path.parent().unwrap_or(Path::new("")).to_owned();
     let record_path = folder.join("run.json");
     // A plan of another name beside a record is not the plan of that record.

@@ -167,7 +167,8 @@ impl CheckCommand {
         for violation in outcome.violations.iter().take(VIOLATIONS_MAX) {
             let lines: Vec<String> =
                 violation.operations.iter().take(12).map(|id| judged.line(*id).to_string()).collect();
-            let place = if lines.is_empty() { String::new() } else { format!(" (lines {})", lines.join(", ")) };
+            let place =
+                if lines.is_empty() { String::new() } else { format!(" (lines {})", lines.join(", ")) };
             text += &format!("\n  {}{place}", violation.message);
             if self.explain {
                 for (number, step) in violation.steps.iter().enumerate() {

@@ -95,7 +95,13 @@ pub(crate) fn processors() -> usize {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ResultsFlag {
     /// Folder that results are written to
-    #[arg(long, value_name = "DIR", env = "SQUALL_RESULTS", hide_env_values = true, default_value = "results")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SQUALL_RESULTS",
+        hide_env_values = true,
+        default_value = "results"
+    )]
     results: PathBuf,
 }
 

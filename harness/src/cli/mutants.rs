@@ -7,8 +7,8 @@ use squall_checker::Verdict;
 use squall_cluster::bugs::Bug;
 
 use crate::soak::{
-    BugResult, Control, HuntResult, MutantSettings, Mutants, Outside, QUICK, Wanted, bug_of, hunts_of, mode_of,
-    mutants, name_of,
+    BugResult, Control, HuntResult, MutantSettings, Mutants, Outside, QUICK, Wanted, bug_of, hunts_of,
+    mode_of, mutants, name_of,
 };
 
 use super::CliError;
@@ -144,7 +144,11 @@ fn row(result: &HuntResult) -> [String; 7] {
             } else {
                 format!(" (expected {})", hunt.expected.join(" or "))
             };
-            ("yes", format!("{} {}{surprise}", find.check, find.kind), format!("{}, {}", seeds.p50, seeds.p95))
+            (
+                "yes",
+                format!("{} {}{surprise}", find.check, find.kind),
+                format!("{}, {}", seeds.p50, seeds.p95),
+            )
         }
         None => ("NO", "-".into(), format!("none in {}", result.seeds)),
     };
@@ -173,7 +177,8 @@ fn print_table(console: &Console, mutants: &Mutants) {
     let verdict = control.verdict();
     let counts = [Verdict::Valid, Verdict::Invalid, Verdict::Unknown, Verdict::Vacuous]
         .map(|verdict| format!("{} {verdict}", control.count(verdict)));
-    let text = format!("{verdict}: control without bugs, {} seeds each: {}", control.seeds, counts.join(", "));
+    let text =
+        format!("{verdict}: control without bugs, {} seeds each: {}", control.seeds, counts.join(", "));
     console.verdict(verdict, &text);
     for failure in &control.failures {
         complain(&format!("  {failure}"));

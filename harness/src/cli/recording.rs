@@ -6,7 +6,9 @@ use squall_checker::Verdict;
 
 use crate::determinism::{self, NotDeterministic};
 use crate::soak::{ClusterPlan, Experiment};
-use crate::store::{RunLine, RunRecord, SoakFolder, Store, StoreError, StoredRun, build_id, plan_text, report_page};
+use crate::store::{
+    RunLine, RunRecord, SoakFolder, Store, StoreError, StoredRun, build_id, plan_text, report_page,
+};
 use crate::trial::Outcome;
 use crate::trial::failure::Account;
 

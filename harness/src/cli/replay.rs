@@ -89,7 +89,12 @@ impl ReplayCommand {
 }
 
 /// Keeps the plan: what it demands of the run is dropped, since what counts from now on is the plan itself.
-fn save(console: &Console, folder: &std::path::Path, stored: &Stored, outcome: &Outcome) -> anyhow::Result<()> {
+fn save(
+    console: &Console,
+    folder: &std::path::Path,
+    stored: &Stored,
+    outcome: &Outcome,
+) -> anyhow::Result<()> {
     let mut plan = stored.plan.clone();
     plan.minima = None;
     let check = outcome.violations.first().map_or(String::new(), |first| format!("-{}", first.check));

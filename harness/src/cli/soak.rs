@@ -6,18 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use squall_checker::Verdict;
 
-use crate::soak::{
-    self, Experiment, FAILURES_MAX, Frame, Outside, SeedReport, SoakSettings, Summary, Tally,
-};
+use crate::soak::{self, Experiment, FAILURES_MAX, Frame, Outside, SeedReport, SoakSettings, Summary, Tally};
 use crate::store::{SoakFolder, StoreError, build_id};
 
+use super::CliError;
 use super::clocks::{Moment, Stopwatch};
 use super::console::{Console, complain, complain_error};
 use super::exit::Exit;
 use super::flags::{self, ExperimentFlags, OutputFlags, ResultsFlag, SeedsFlags};
 use super::progress::Progress;
 use super::recording::{Place, Recording, tell};
-use super::CliError;
 
 /// Seeds of a soak that was not told.
 const SEEDS: Range<u64> = 0..100;
@@ -116,7 +114,8 @@ impl Soaking<'_> {
         let over = || self.budget.is_some_and(|budget| stopwatch.wall() >= budget);
         let outside = Outside { wall: &|| stopwatch.wall(), should_stop: &over };
         let mut tally = Tally::default();
-        let mut progress = Progress::new(self.console, "seeds", if self.seeds.end == u64::MAX { 0 } else { count });
+        let mut progress =
+            Progress::new(self.console, "seeds", if self.seeds.end == u64::MAX { 0 } else { count });
         let mut take = |mut report: SeedReport| -> Result<(), Taken> {
             report.line.replay = format!("squall run{} --seed {}", self.flags, report.line.seed);
             self.take(&mut report, &folder, began, &progress)?;
@@ -169,9 +168,15 @@ impl Soaking<'_> {
             };
             let text = format!("{verdict}: seed {seed:#x}: {why}\n  run again: {replay}");
             let loud = verdict != Verdict::Vacuous || self.console.is_verbose();
-            progress.aside(|| if loud { self.console.verdict(verdict, &text) });
+            progress.aside(|| {
+                if loud {
+                    self.console.verdict(verdict, &text)
+                }
+            });
         } else {
-            progress.aside(|| self.console.detail(format!("valid: seed {seed:#x}, digest {}", report.line.digest)));
+            progress.aside(|| {
+                self.console.detail(format!("valid: seed {seed:#x}, digest {}", report.line.digest))
+            });
         }
         if let Some(differs) = &report.differs {
             progress.aside(|| complain_error(&format!("seed {seed:#x}: {differs}")));
@@ -209,7 +214,9 @@ pub(crate) fn tell_summary(console: &Console, summary: &Summary) {
         console.say(format!("  {line}"));
     }
     if summary.verdicts.invalid > FAILURES_MAX as u64 {
-        complain(&format!("  the first {FAILURES_MAX} failures are stored whole; the others run again from their seed"));
+        complain(&format!(
+            "  the first {FAILURES_MAX} failures are stored whole; the others run again from their seed"
+        ));
     }
 }
 
@@ -247,7 +254,9 @@ fn summary_lines(summary: &Summary) -> Vec<String> {
     ];
     if let Some(bound) = summary.failure_probability_max {
         let bound = 100.0 * bound;
-        lines.push(format!("confidence          a seed fails with less than {bound:.2} % probability (95 % sure)"));
+        lines.push(format!(
+            "confidence          a seed fails with less than {bound:.2} % probability (95 % sure)"
+        ));
     }
     if summary.outside_model > 0 {
         lines.push(format!("outside the model   {} seeds", summary.outside_model));

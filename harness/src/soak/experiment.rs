@@ -141,7 +141,11 @@ pub fn bug_of(name: &str) -> Result<Bug, UnknownName> {
 
 /// The name of a mode.
 pub fn name_of(mode: Mode) -> &'static str {
-    MODES.iter().find(|(known, ..)| *known == mode).map(|(_, name, _)| *name).expect("the table has every mode")
+    MODES
+        .iter()
+        .find(|(known, ..)| *known == mode)
+        .map(|(_, name, _)| *name)
+        .expect("the table has every mode")
 }
 
 impl Wanted {
@@ -169,7 +173,11 @@ impl Wanted {
             clients,
             keys: self.keys.unwrap_or(default.keys),
             duration_ms: self.duration_ms.or(enough).unwrap_or(default.duration_ms),
-            bugs: self.bugs.iter().map(|name| Ok(bug_of(name)?.name().to_owned())).collect::<Result<_, UnknownName>>()?,
+            bugs: self
+                .bugs
+                .iter()
+                .map(|name| Ok(bug_of(name)?.name().to_owned()))
+                .collect::<Result<_, UnknownName>>()?,
             ..Config::default()
         };
         let (subject, workload) = built(&config, mode, flavour)?;
@@ -179,7 +187,8 @@ impl Wanted {
 
     /// The flags that ask for this; empty where it is all default.
     pub fn flags(&self) -> String {
-        let text = |flag: &str, value: &Option<String>| value.as_ref().map(|value| format!(" --{flag} {value}"));
+        let text =
+            |flag: &str, value: &Option<String>| value.as_ref().map(|value| format!(" --{flag} {value}"));
         let number = |flag: &str, value: Option<u64>| value.map(|value| format!(" --{flag} {value}"));
         let parts = [
             text("mode", &self.mode),
@@ -211,7 +220,11 @@ fn built(config: &Config, mode: Mode, flavour: Flavour) -> Result<(BuiltIn, KeyV
         if !bug.modes().contains(&mode) {
             let possible: Vec<_> = bug.modes().iter().map(|mode| name_of(*mode)).collect();
             let possible = possible.join(" or ");
-            return Err(ExperimentError::BugElsewhere { bug: bug.name(), mode: config.mode.clone(), possible });
+            return Err(ExperimentError::BugElsewhere {
+                bug: bug.name(),
+                mode: config.mode.clone(),
+                possible,
+            });
         }
     }
     Ok((BuiltIn::new(mode, config.nodes), KeyValue::new(flavour, config.keys)))
@@ -272,7 +285,10 @@ fn check_script(plan: &ClusterPlan) -> Result<(), ExperimentError> {
             } else if !seen.insert(scripted.id) {
                 format!("id {} is used by an earlier step; give each step an id of its own", scripted.id)
             } else if scripted.step.slot >= plan.config.keys {
-                format!("slot {} does not exist; there are {} keys, from 0", scripted.step.slot, plan.config.keys)
+                format!(
+                    "slot {} does not exist; there are {} keys, from 0",
+                    scripted.step.slot, plan.config.keys
+                )
             } else {
                 continue;
             };

@@ -40,11 +40,20 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
     match bug {
         Bug::CurrentReply | Bug::LateReply => all("kv", ANSWERS),
         Bug::LocalReads | Bug::RejectionCached => all("register", ANSWERS),
-        Bug::DuelingLeaders | Bug::HoleNotFilled | Bug::RepeatedPrepareRefused
+        Bug::DuelingLeaders
+        | Bug::HoleNotFilled
+        | Bug::RepeatedPrepareRefused
         | Bug::LeaderNeverStepsDown => all("append", HANGS),
-        Bug::NoDeduplication | Bug::SequenceReused | Bug::SessionsEvicted | Bug::TimeoutIsFailure
-        | Bug::RetryWithNewSequence | Bug::DeduplicationBeforeLog | Bug::ReplyBeforeCommit | Bug::ReplyBySlot
-        | Bug::LastRecordDropped | Bug::ChecksumUnchecked => all("append", LISTS),
+        Bug::NoDeduplication
+        | Bug::SequenceReused
+        | Bug::SessionsEvicted
+        | Bug::TimeoutIsFailure
+        | Bug::RetryWithNewSequence
+        | Bug::DeduplicationBeforeLog
+        | Bug::ReplyBeforeCommit
+        | Bug::ReplyBySlot
+        | Bug::LastRecordDropped
+        | Bug::ChecksumUnchecked => all("append", LISTS),
         _ => all("append", AGREEMENT),
     }
 }

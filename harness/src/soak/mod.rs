@@ -197,7 +197,13 @@ fn run_seed(settings: &SoakSettings, seed: u64, record: bool, outside: &Outside<
         failure: None,
     };
     if settings.check_determinism || (failed && record) {
-        match determinism::again(experiment.subject(), experiment.workload(), &plan, &outcome, failed && record) {
+        match determinism::again(
+            experiment.subject(),
+            experiment.workload(),
+            &plan,
+            &outcome,
+            failed && record,
+        ) {
             Ok(recorded) if failed && record => report.failure = Some(Box::new((plan, recorded))),
             Ok(_) => {}
             Err(differs) => report.differs = Some(differs),

@@ -221,8 +221,8 @@ pub fn mutants(
         drop(send);
         let mut pieces = Vec::new();
         for piece in receive {
-            let piece = piece
-                .map_err(|message| SoakError::Panicked { seed: settings.seeds.start, message })?;
+            let piece =
+                piece.map_err(|message| SoakError::Panicked { seed: settings.seeds.start, message })?;
             if let Piece::Hunt(result) = &piece {
                 tell(result);
             }
@@ -266,7 +266,10 @@ fn work(task: &Task, settings: &MutantSettings, outside: &Outside<'_>) -> Piece 
             let judged = |seed: u64| {
                 let outcome = experiment.run(&experiment.plan(seed), false);
                 let failure = outcome.violations.first().map(|violation| {
-                    format!("seed {seed:#x} (squall run{name} --seed {seed}): {}: {}", violation.check, violation.message)
+                    format!(
+                        "seed {seed:#x} (squall run{name} --seed {seed}): {}: {}",
+                        violation.check, violation.message
+                    )
                 });
                 (outcome.verdict, failure)
             };
@@ -275,7 +278,12 @@ fn work(task: &Task, settings: &MutantSettings, outside: &Outside<'_>) -> Piece 
     }
 }
 
-fn hunt_down(hunt: &Hunt, experiment: &Experiment, settings: &MutantSettings, outside: &Outside<'_>) -> HuntResult {
+fn hunt_down(
+    hunt: &Hunt,
+    experiment: &Experiment,
+    settings: &MutantSettings,
+    outside: &Outside<'_>,
+) -> HuntResult {
     let mut result = HuntResult { hunt: hunt.clone(), find: None, gaps: Vec::new(), seeds: 0 };
     let mut gap = 0;
     for seed in settings.seeds.clone() {

@@ -31,7 +31,8 @@ impl UnknownName {
             .iter()
             .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), candidate), *candidate))
             .max_by(|(one, _), (other, _)| one.total_cmp(other));
-        let suggestion = nearest.filter(|(likeness, _)| *likeness >= SIMILAR).map(|(_, near)| near.to_owned());
+        let suggestion =
+            nearest.filter(|(likeness, _)| *likeness >= SIMILAR).map(|(_, near)| near.to_owned());
         let known = known.iter().map(|known| (*known).to_owned()).collect();
         Self { what, name: name.to_owned(), suggestion, known }
     }

@@ -64,7 +64,9 @@ impl Percentiles {
         let mut sorted = numbers.to_vec();
         sorted.sort_unstable();
         // The nearest rank: the least number that at least so many are not above.
-        let at = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0);
+        let at = |percent: usize| {
+            sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0)
+        };
         Self { p50: at(50), p95: at(95), max: at(100) }
     }
 

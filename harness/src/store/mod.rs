@@ -123,7 +123,8 @@ impl Store {
     #[cfg(unix)]
     fn point_latest_at(&self, folder: &Path) -> Result<(), StoreError> {
         let target = folder.strip_prefix(&self.root).expect("results are below their root");
-        let (link, latest) = (self.root.join(format!(".latest-{}", std::process::id())), self.root.join("latest"));
+        let (link, latest) =
+            (self.root.join(format!(".latest-{}", std::process::id())), self.root.join("latest"));
         let _ = fs::remove_file(&link);
         std::os::unix::fs::symlink(target, &link).map_err(StoreError::refused("make the link", &link))?;
         fs::rename(&link, &latest).map_err(StoreError::refused("make the link", &latest))
@@ -143,7 +144,11 @@ fn numbered(name: &str, attempt: u32) -> String {
 }
 
 /// Writes a run into a new folder below `parent`: first under a name that starts with a dot, then renamed.
-fn write_run_folder(parent: &Path, name: &str, run: &StoredRun<'_>) -> Result<(PathBuf, RunRecord), StoreError> {
+fn write_run_folder(
+    parent: &Path,
+    name: &str,
+    run: &StoredRun<'_>,
+) -> Result<(PathBuf, RunRecord), StoreError> {
     create_folder(parent)?;
     let unfinished = parent.join(format!(".unfinished-{name}-{}", std::process::id()));
     for attempt in 1..=NAMES_MAX {
@@ -180,7 +185,8 @@ fn fill_run_folder(unfinished: &Path, folder: &Path, run: &StoredRun<'_>) -> Res
     record.run.results = Some(shown);
     if !run.outcome.trace.is_empty() {
         let path = unfinished.join("trace.jsonl.zst");
-        let (bytes, omitted) = packed_trace(&run.outcome.trace).map_err(StoreError::refused("compress", &path))?;
+        let (bytes, omitted) =
+            packed_trace(&run.outcome.trace).map_err(StoreError::refused("compress", &path))?;
         record.trace_omitted = omitted;
         write_file(&path, &bytes)?;
     }

@@ -199,7 +199,8 @@ fn history_data(history: &History<KvOp, KvRet>, judged: &Judged) -> ReportData {
         }
     };
     let operations: Vec<ReportOperation> = history.iter().map(operation).collect();
-    let last = operations.iter().map(|operation| operation.complete.unwrap_or(operation.invoke).time_us).max();
+    let last =
+        operations.iter().map(|operation| operation.complete.unwrap_or(operation.invoke).time_us).max();
     let counts = judged.operations;
     ReportData {
         meta: Meta {

@@ -23,7 +23,8 @@ fn lines(items: &[String], depth: usize) -> String {
 pub fn plan_text<T: Serialize>(plan: &Plan<T>) -> String {
     let config = serde_json::to_string_pretty(&plan.config).expect("plain data").replace('\n', "\n  ");
     let faults: Vec<String> = plan.faults.iter().map(compact).collect();
-    let client = |steps: &[squall_workloads::Scripted<T>]| lines(&steps.iter().map(compact).collect::<Vec<_>>(), 2);
+    let client =
+        |steps: &[squall_workloads::Scripted<T>]| lines(&steps.iter().map(compact).collect::<Vec<_>>(), 2);
     let script: Vec<String> = plan.script.iter().map(|script| client(&script.steps)).collect();
     format!(
         "{{\n  \"schema\": {},\n  \"seed\": {},\n  \"key\": {},\n  \"config\": {config},\n  \"minima\": {},\n  \
@@ -51,7 +52,10 @@ mod tests {
             let plan = experiment.plan(seed);
             let text = plan_text(&plan);
             assert_eq!(serde_json::from_str::<ClusterPlan>(&text).expect("its own text"), plan);
-            assert_eq!(plan_text(&ClusterPlan { faults: Vec::new(), script: Vec::new(), ..plan }).lines().count(), 25);
+            assert_eq!(
+                plan_text(&ClusterPlan { faults: Vec::new(), script: Vec::new(), ..plan }).lines().count(),
+                26
+            );
         }
     }
 }

@@ -20,11 +20,18 @@ fn stored(test: impl FnOnce(&StoredRun<'_>)) {
     let line = RunLine::new(&plan.config, plan.seed, &outcome, 0, String::new());
     let record = RunRecord::new("build".into(), "now".into(), line, plan.config.clone(), &outcome);
     let text = plan_text(&plan);
-    test(&StoredRun { record: &record, plan: &text, outcome: &outcome, report: &|replay| format!("<p>{replay}") });
+    test(&StoredRun {
+        record: &record,
+        plan: &text,
+        outcome: &outcome,
+        report: &|replay| format!("<p>{replay}"),
+    });
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let entry = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name().into_string().expect("text");
+    let entry = |entry: std::io::Result<fs::DirEntry>| {
+        entry.expect("an entry").file_name().into_string().expect("text")
+    };
     let mut names: Vec<_> = fs::read_dir(folder).expect("a folder").map(entry).collect();
     names.sort();
     names
@@ -39,7 +46,8 @@ fn a_run_has_a_folder_of_its_own_with_everything_in_it() {
         let (second, _) = store.write_run("20260712T101500Z", run).expect("written");
         assert!(first.ends_with("results/append/20260712T101500Z-paxos-0x2a"));
         assert!(second.ends_with("results/append/20260712T101500Z-paxos-0x2a-2"));
-        let files = ["history.jsonl", "history.txt", "plan.json", "report.html", "run.json", "trace.jsonl.zst"];
+        let files =
+            ["history.jsonl", "history.txt", "plan.json", "report.html", "run.json", "trace.jsonl.zst"];
         assert_eq!(names(&first), files);
         assert_eq!(names(first.parent().expect("a parent")).len(), 2, "nothing unfinished is left");
         let latest = fs::canonicalize(root.path().join("results/latest")).expect("a link");
@@ -47,7 +55,8 @@ fn a_run_has_a_folder_of_its_own_with_everything_in_it() {
         assert_eq!(record.run.results.as_deref(), first.to_str());
         let html = fs::read_to_string(first.join("report.html")).expect("a report");
         assert!(html.starts_with("<p>squall replay "));
-        let trace = zstd::decode_all(&fs::read(first.join("trace.jsonl.zst")).expect("a trace")[..]).expect("packed");
+        let trace =
+            zstd::decode_all(&fs::read(first.join("trace.jsonl.zst")).expect("a trace")[..]).expect("packed");
         assert_eq!(trace.iter().filter(|byte| **byte == b'\n').count(), run.outcome.trace.len());
     });
 }
@@ -63,7 +72,13 @@ fn a_soak_has_a_line_per_seed_and_its_failures() {
         let path = soak.finish("{}").expect("written");
         assert_eq!(names(&path), ["failures", "seeds.jsonl", "summary.json"]);
         assert_eq!(names(&path.join("failures")), ["paxos-0x2a"]);
-        assert!(store.begin_soak("20260712T101500Z").expect("writable").path().ends_with("soak-20260712T101500Z-2"));
+        assert!(
+            store
+                .begin_soak("20260712T101500Z")
+                .expect("writable")
+                .path()
+                .ends_with("soak-20260712T101500Z-2")
+        );
     });
 }
 
@@ -73,7 +88,10 @@ fn a_file_in_the_way_is_named() {
     let file = root.path().join("results");
     fs::write(&file, "").expect("written");
     let error = Store::open(&file).expect_err("a file").to_string();
-    assert!(error.ends_with("results is a file, but results need a folder there; give another one with --results"));
+    assert!(
+        error
+            .ends_with("results is a file, but results need a folder there; give another one with --results")
+    );
     let error = Store::open(&file.join("below")).expect_err("below a file").to_string();
     assert!(error.contains("a part of this path is a file"), "{error}");
 }

@@ -160,8 +160,12 @@ mod tests {
 
     #[test]
     fn a_failure_has_always_this_shape() {
-        let twice = "append k3 17 by process 2 was applied twice: read k3 by process 5 returned [4, 17, 9, 17]";
-        let text = account(&outcome(Verdict::Invalid, &[twice]), Some("results/append/20260712T101500Z-paxos-0x3f2a"));
+        let twice =
+            "append k3 17 by process 2 was applied twice: read k3 by process 5 returned [4, 17, 9, 17]";
+        let text = account(
+            &outcome(Verdict::Invalid, &[twice]),
+            Some("results/append/20260712T101500Z-paxos-0x3f2a"),
+        );
         insta::assert_snapshot!(text, @r"
         invalid: append exactly-once, seed 0x3f2a (paxos, 5 nodes, 8 clients, 312 operations, 4 faults)
           append k3 17 by process 2 was applied twice: read k3 by process 5 returned [4, 17, 9, 17]

@@ -11,13 +11,13 @@ use squall_checker::Violation;
 use squall_cluster::node::Micros;
 use squall_workloads::{Client, Workload};
 use std::hash::Hasher;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::nemesis::{Nemesis, NemesisEvent, Surface};
 use crate::sim::{CLIENTS, Stage, Standing, TurmoilSurface};
 use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
 
-use super::clients::{Board, ClientTask, Phase};
+use super::clients::{Board, ClientTask, Phase, PhaseBell};
 use super::judge::{Evidence, judge};
 use super::outcome::{FaultRecord, Outcome};
 use super::plan::Plan;
@@ -51,7 +51,7 @@ struct Run<'a, S: System, W: Workload> {
     names: Vec<String>,
     bells: Vec<Rc<Notify>>,
     board: Rc<RefCell<Board<W>>>,
-    phase: watch::Sender<Phase>,
+    phase: Rc<PhaseBell>,
     phases: Vec<(Phase, u64)>,
     nemesis: Nemesis,
     faults: Vec<FaultRecord>,
@@ -83,7 +83,6 @@ where
             issued: Vec::new(),
             next_id: first_free_id(plan),
         }));
-        let (phase, _) = watch::channel(Phase::Start);
         let mut run = Self {
             plan,
             world,
@@ -92,7 +91,7 @@ where
             names: system.nodes().iter().map(ToString::to_string).collect(),
             bells: plan.script.iter().map(|_| Rc::default()).collect(),
             board,
-            phase,
+            phase: Rc::new(PhaseBell::new()),
             phases: vec![(Phase::Start, 0)],
             nemesis: Nemesis::new(plan.faults.clone(), plan.limits),
             faults: Vec::new(),
@@ -144,7 +143,7 @@ where
             system: Rc::clone(&self.system),
             workload: Rc::clone(&self.workload),
             board: Rc::clone(&self.board),
-            phase: self.phase.subscribe(),
+            phase: Rc::clone(&self.phase),
             crash: Rc::clone(&self.bells[client as usize]),
             client,
             clients,
@@ -230,8 +229,7 @@ where
 
     fn enter(&mut self, phase: Phase) {
         self.phases.push((phase, self.now().0));
-        // Clients that are gone do not listen; that is fine.
-        let _ = self.phase.send(phase);
+        self.phase.enter(phase);
     }
 
     /// One simulated millisecond.
