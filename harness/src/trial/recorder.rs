@@ -133,7 +133,8 @@ impl<W: Workload> Recorder<W> {
         self.events.len() + 2 * usize::from(u16::MAX) > EVENTS_MAX
     }
 
-    pub(crate) fn invoke(&mut self, workload: &W, at: Micros, process: ProcessId, node: &str, op: OpOf<W>) {
+    pub(crate) fn invoke(&mut self, workload: &W, by: By<'_>, op: OpOf<W>) {
+        let By { at, process, node } = by;
         self.line(
             at,
             Actor::Process(process.0),
