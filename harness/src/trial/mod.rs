@@ -8,6 +8,7 @@ mod outcome;
 pub mod plan;
 mod recorder;
 mod run;
+mod signpost;
 mod subject;
 
 pub use builder::{Trial, parse_seed, trial};
