@@ -15,7 +15,7 @@ use squall_checker::{Bounds, History, Verdict};
 use crate::store::{ViolationLine, history_page, write_file};
 use crate::trial::failure::counted;
 
-use super::clocks::Stopwatch;
+use crate::clocks::Stopwatch;
 use super::console::{Console, complain_error};
 use super::exit::Exit;
 use super::flags::{self, OutputFlags};

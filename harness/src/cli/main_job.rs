@@ -6,7 +6,7 @@
 use crate::soak::{Tally, Wanted};
 use crate::store::Store;
 
-use super::clocks::{Moment, Stopwatch};
+use crate::clocks::{Moment, Stopwatch};
 use super::console::{Console, complain_error};
 use super::exit::Exit;
 use super::flags::processors;

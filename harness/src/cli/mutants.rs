@@ -12,7 +12,7 @@ use crate::soak::{
 };
 
 use super::CliError;
-use super::clocks::Stopwatch;
+use crate::clocks::Stopwatch;
 use super::console::{Console, complain};
 use super::exit::Exit;
 use super::flags::{ExperimentFlags, OutputFlags, SeedsFlags};

@@ -12,7 +12,7 @@ use crate::store::{
 use crate::trial::Outcome;
 use crate::trial::failure::Account;
 
-use super::clocks::Moment;
+use crate::clocks::Moment;
 use super::console::Console;
 
 /// A run that is to be stored.

@@ -10,7 +10,7 @@ use crate::store::{RunLine, Store, build_id, plan_text};
 use crate::trial::Outcome;
 use crate::trial::failure::replay_command;
 
-use super::clocks::{Moment, Stopwatch};
+use crate::clocks::{Moment, Stopwatch};
 use super::console::{Console, complain_error};
 use super::exit::Exit;
 use super::flags::{OutputFlags, ResultsFlag};

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::replay;
 use crate::soak::{ClusterPlan, Experiment};
 
-use super::clocks::{Moment, Stopwatch};
+use crate::clocks::{Moment, Stopwatch};
 use super::console::complain_error;
 use super::exit::Exit;
 use super::flags::{ExperimentFlags, OutputFlags, ResultsFlag, SeedFlag};

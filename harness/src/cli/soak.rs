@@ -10,7 +10,7 @@ use crate::soak::{self, Experiment, FAILURES_MAX, Frame, Outside, SeedReport, So
 use crate::store::{SoakFolder, StoreError, build_id};
 
 use super::CliError;
-use super::clocks::{Moment, Stopwatch};
+use crate::clocks::{Moment, Stopwatch};
 use super::console::{Console, complain, complain_error};
 use super::exit::Exit;
 use super::flags::{self, ExperimentFlags, OutputFlags, ResultsFlag, SeedsFlags};
