@@ -200,10 +200,10 @@ impl ClientNode {
         if self.outstanding.is_none() {
             return;
         }
-        self.spent = true;
         if config.bugs.has(Bug::TimeoutIsFailure) {
             self.finish(ClientAnswer::Failed, effects);
         } else {
+            self.spent = true;
             self.finish(ClientAnswer::Indeterminate, effects);
         }
     }

@@ -23,6 +23,9 @@ pub(crate) struct ExperimentFlags {
     /// Faults: none, all, or families and faults joined by commas; see squall list nemeses [default: all]
     #[arg(long, value_name = "FAULTS")]
     nemesis: Option<String>,
+    /// Faults and sizes picked by hand, in place of --nemesis; see squall list scenarios
+    #[arg(long, value_name = "NAME", conflicts_with = "nemesis")]
+    scenario: Option<String>,
     /// Servers [default: 5, in mode single 1]
     #[arg(long, value_name = "N")]
     nodes: Option<u32>,
@@ -46,8 +49,20 @@ pub(crate) struct ExperimentFlags {
 impl ExperimentFlags {
     /// What is asked for.
     pub(crate) fn wanted(&self) -> Wanted {
-        let Self { mode, workload, nemesis, nodes, clients, keys, ops, duration, bugs } = self.clone();
-        Wanted { mode, workload, nemesis, nodes, clients, keys, operations: ops, duration_ms: duration, bugs }
+        let Self { mode, workload, nemesis, scenario, nodes, clients, keys, ops, duration, bugs } =
+            self.clone();
+        Wanted {
+            mode,
+            workload,
+            nemesis,
+            nodes,
+            clients,
+            keys,
+            operations: ops,
+            duration_ms: duration,
+            bugs,
+            scenario,
+        }
     }
 }
 

@@ -75,13 +75,7 @@ fn details(console: &Console, plan: &ClusterPlan, outcome: &Outcome) {
             Some(reason) => format!("withheld: {reason}"),
             None => format!("changed {}", fault.effective),
         };
-        let seconds = fault.start_us / 1_000_000;
-        console.detail(format!(
-            "  fault {} at {seconds}.{:03}s: {} ({fate})",
-            fault.id,
-            fault.start_us / 1_000 % 1_000,
-            fault.description
-        ));
+        console.detail(format!("  fault {} {} ({fate})", fault.id, fault.description));
     }
     let counts = outcome.operations;
     console.detail(format!(

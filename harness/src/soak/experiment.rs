@@ -7,12 +7,13 @@ use squall_cluster::bugs::{Bug, Mode};
 use squall_workloads::key_value::KeyValueStep;
 use squall_workloads::{Flavour, KeyValue};
 
-use crate::nemesis::{Selection, SelectionError};
+use crate::nemesis::{PlannedFault, Selection, SelectionError};
 use crate::node::BuiltIn;
 use crate::trial::plan::limits;
-use crate::trial::{Config, Outcome, Plan, Request, Subject, Unfit};
+use crate::trial::{Config, Minima, Outcome, Plan, Request, Subject, Unfit};
 
 use super::names::UnknownName;
+use super::scenarios::{SCENARIOS, Scenario};
 
 /// A plan for the built-in cluster.
 pub type ClusterPlan = Plan<KeyValueStep>;
@@ -54,6 +55,8 @@ pub struct Wanted {
     pub duration_ms: Option<u64>,
     /// Bugs to switch on, by name.
     pub bugs: Vec<String>,
+    /// A scenario that says what is not said here, by name; its faults take the place of a selection.
+    pub scenario: Option<String>,
 }
 
 /// Why something cannot be run.
@@ -102,6 +105,8 @@ pub struct Experiment {
     subject: BuiltIn,
     workload: KeyValue,
     request: Request,
+    /// Faults written by hand, in place of drawn ones.
+    faults: Option<Vec<PlannedFault>>,
 }
 
 /// The mode of this name.
@@ -139,6 +144,17 @@ pub fn bug_of(name: &str) -> Result<Bug, UnknownName> {
     })
 }
 
+/// The scenario of this name.
+///
+/// # Errors
+///
+/// If there is none, with those that there are.
+pub fn scenario_of(name: &str) -> Result<&'static Scenario, UnknownName> {
+    Scenario::named(name).ok_or_else(|| {
+        UnknownName::new("scenario", name, &SCENARIOS.iter().map(|known| known.name).collect::<Vec<_>>())
+    })
+}
+
 /// The name of a mode.
 pub fn name_of(mode: Mode) -> &'static str {
     MODES
@@ -160,19 +176,25 @@ impl Wanted {
         let mode = mode_of(&mode_name)?;
         let workload_name = self.workload.clone().unwrap_or(default.workload);
         let flavour = flavour_of(&workload_name)?;
-        let selection = self.nemesis.clone().unwrap_or(default.nemesis);
+        let scenario = self.scenario.as_deref().map(scenario_of).transpose()?;
+        let selection = scenario.map(|scenario| scenario.nemesis.to_owned()).or_else(|| self.nemesis.clone());
+        let selection = selection.unwrap_or(default.nemesis);
         let nemesis: Selection = selection.parse()?;
-        let clients = self.clients.unwrap_or(default.clients);
+        // What a scenario leaves open is 0.
+        let size = |of: fn(&Scenario) -> u32| scenario.map(of).filter(|size| *size > 0);
+        let clients = self.clients.or_else(|| size(|scenario| scenario.clients)).unwrap_or(default.clients);
+        let nodes = self.nodes.or_else(|| size(|scenario| scenario.nodes));
         let steps_per_client = self.operations.map(|asked| steps_per_client(asked, clients)).transpose()?;
         let enough = steps_per_client.map(|steps| (u64::from(steps) + 1) * STEP_MS_MAX);
         let config = Config {
             mode: mode_name,
             workload: workload_name,
-            nemesis: selection,
-            nodes: self.nodes.unwrap_or(if mode == Mode::Single { 1 } else { default.nodes }),
+            nemesis: self.scenario.as_ref().map_or(selection, |name| format!("scenario {name}")),
+            nodes: nodes.unwrap_or(if mode == Mode::Single { 1 } else { default.nodes }),
             clients,
             keys: self.keys.unwrap_or(default.keys),
             duration_ms: self.duration_ms.or(enough).unwrap_or(default.duration_ms),
+            gap_max_ms: scenario.map_or(0, |scenario| scenario.gap_max_ms),
             bugs: self
                 .bugs
                 .iter()
@@ -182,7 +204,11 @@ impl Wanted {
         };
         let (subject, workload) = built(&config, mode, flavour)?;
         let request = Request { config, nemesis, steps_per_client, swarm: true };
-        Ok(Experiment { subject, workload, request })
+        let faults = scenario.and_then(Scenario::planned);
+        if let Some(faults) = &faults {
+            crate::nemesis::validate(faults, &request.config.topology()).map_err(Unfit::from)?;
+        }
+        Ok(Experiment { subject, workload, request, faults })
     }
 
     /// The flags that ask for this; empty where it is all default.
@@ -194,6 +220,7 @@ impl Wanted {
             text("mode", &self.mode),
             text("workload", &self.workload),
             text("nemesis", &self.nemesis),
+            text("scenario", &self.scenario),
             number("nodes", self.nodes.map(u64::from)),
             number("clients", self.clients.map(u64::from)),
             number("keys", self.keys.map(u64::from)),
@@ -243,7 +270,7 @@ impl Experiment {
         let (subject, workload) = built(&config, mode, flavour)?;
         check_script(plan)?;
         let request = Request { config, nemesis: Selection::None, steps_per_client: None, swarm: false };
-        Ok(Self { subject, workload, request })
+        Ok(Self { subject, workload, request, faults: None })
     }
 
     /// Sizes, times and switches, before a seed varies them.
@@ -263,7 +290,12 @@ impl Experiment {
 
     /// The plan of one seed.
     pub fn plan(&self, seed: u64) -> ClusterPlan {
-        Plan::generate(&self.request, &self.workload, seed)
+        let mut plan = Plan::generate(&self.request, &self.workload, seed);
+        if let Some(faults) = &self.faults {
+            plan.faults.clone_from(faults);
+            plan.minima = plan.minima.map(|minima| Minima { effective_faults: 1, ..minima });
+        }
+        plan
     }
 
     /// Runs a plan of this experiment.

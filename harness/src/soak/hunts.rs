@@ -17,8 +17,8 @@ pub(crate) struct Suited {
 const LISTS: &[&str] = &["exactly-once", "linearizable"];
 /// Clients see it in what they are told.
 const ANSWERS: &[&str] = &["linearizable"];
-/// Replicas disagree; monitors see it before clients do.
-const AGREEMENT: &[&str] = &["monitor", "exactly-once", "linearizable"];
+/// Replicas disagree; monitors, clients or the comparison at the end see it, whichever comes first.
+const AGREEMENT: &[&str] = &["monitor", "exactly-once", "linearizable", "settled"];
 /// Nothing moves any more.
 const HANGS: &[&str] = &["recovery"];
 
@@ -26,34 +26,43 @@ const HANGS: &[&str] = &["recovery"];
 pub const QUICK: &[Bug] = &[
     Bug::NoDeduplication,
     Bug::RetryWithNewSequence,
-    Bug::TimeoutIsFailure,
-    Bug::LocalReads,
+    Bug::SessionsEvicted,
+    Bug::AcceptedBeforeSync,
+    Bug::AcceptBelowPromise,
+    Bug::QuorumOfHalf,
     Bug::ReplyBeforeCommit,
+    Bug::ReplyBySlot,
     Bug::AppliedAcrossHole,
+    Bug::LastRecordDropped,
 ];
 
 /// How a bug is hunted in a mode; `None`: it cannot show there.
 pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
     let all = |workload, expected| Some(Suited { workload, scenario: None, expected });
     let by = |scenario, workload, expected| Some(Suited { workload, scenario: Some(scenario), expected });
-    let _ = (mode, by("lost-replies", "append", LISTS));
     match bug {
+        // One server that finds its disk damaged or empty rightly stops for good: the clean one is no better off.
+        Bug::ChecksumUnchecked | Bug::WipedReplicaVotes if mode == Mode::Single => None,
+        Bug::TimeoutIsFailure => by("lost-clients", "append", LISTS),
+        Bug::LeaderNeverStepsDown => by("deaf-leader", "append", &["availability"]),
+        Bug::AnyValueAdopted => by("small-cluster-restarts", "append", AGREEMENT),
+        Bug::AcceptedAcrossBallots => by("contested-leadership", "append", AGREEMENT),
         Bug::CurrentReply | Bug::LateReply => all("kv", ANSWERS),
-        Bug::LocalReads | Bug::RejectionCached => all("register", ANSWERS),
-        Bug::DuelingLeaders
-        | Bug::HoleNotFilled
-        | Bug::RepeatedPrepareRefused
-        | Bug::LeaderNeverStepsDown => all("append", HANGS),
+        Bug::LocalReads => all("register", ANSWERS),
+        Bug::RejectionCached => all("register", &["linearizable", "settled"]),
+        Bug::DuelingLeaders | Bug::HoleNotFilled | Bug::ReproposalDropped | Bug::RepeatedPrepareRefused => {
+            all("append", HANGS)
+        }
+        // The server takes the request for a retry of an old one, and never answers what it does not know.
+        Bug::SequenceReused => all("append", &["recovery", "exactly-once", "linearizable"]),
         Bug::NoDeduplication
-        | Bug::SequenceReused
         | Bug::SessionsEvicted
-        | Bug::TimeoutIsFailure
         | Bug::RetryWithNewSequence
         | Bug::DeduplicationBeforeLog
-        | Bug::ReplyBeforeCommit
-        | Bug::ReplyBySlot
-        | Bug::LastRecordDropped
-        | Bug::ChecksumUnchecked => all("append", LISTS),
+        | Bug::LastRecordDropped => all("append", LISTS),
+        Bug::ReplyBeforeCommit | Bug::ReplyBySlot => {
+            all("append", &["monitor", "exactly-once", "linearizable"])
+        }
         _ => all("append", AGREEMENT),
     }
 }

@@ -26,6 +26,7 @@ use crate::trial::Outcome;
 
 pub use experiment::{
     ClusterPlan, Experiment, ExperimentError, MODES, WORKLOADS, Wanted, bug_of, flavour_of, mode_of, name_of,
+    scenario_of,
 };
 pub use hunts::QUICK;
 pub use mutants::{BugResult, Control, Find, Hunt, HuntResult, MutantSettings, Mutants, hunts_of, mutants};

@@ -157,15 +157,16 @@ impl Mutants {
 impl Hunt {
     /// What is asked for to run it.
     pub fn wanted(&self, base: &Wanted) -> Wanted {
-        let wanted = Wanted {
+        Wanted {
             mode: Some(name_of(self.mode).into()),
             workload: Some(self.workload.into()),
             bugs: vec![self.bug.name().into()],
             // A number of replicas means nothing to one server.
             nodes: if self.mode == Mode::Single { None } else { base.nodes },
+            nemesis: base.nemesis.clone().filter(|_| self.scenario.is_none()),
+            scenario: self.scenario.map(|scenario| scenario.name.into()),
             ..base.clone()
-        };
-        self.scenario.map_or(wanted.clone(), |scenario| scenario.applied_to(&wanted))
+        }
     }
 }
 

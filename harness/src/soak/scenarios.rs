@@ -1,9 +1,8 @@
 //! Named scenarios: hand-picked faults and sizes in which a certain kind of mistake shows soon.
 //!
 //! `--nemesis all` spreads over everything; some mistakes need the same few faults over and over. A scenario is only a
-//! selection and sizes: it stays inside the fault model, so that a correct cluster stays clean under it.
-
-use super::experiment::Wanted;
+//! selection (or a list of faults written by hand) and sizes: it stays inside the fault model, so that a correct cluster
+//! stays clean under it.
 
 /// A selection of faults and sizes with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,65 +11,48 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
-    /// The faults.
+    /// The faults to draw from.
     pub nemesis: &'static str,
-    /// Servers; `None`: the mode's default.
-    pub nodes: Option<u32>,
-    /// Clients; `None`: the default.
-    pub clients: Option<u32>,
-    /// Keys; `None`: the default.
-    pub keys: Option<u32>,
+    /// Faults written by hand, as in plans; empty: drawn ones.
+    pub faults: &'static str,
+    /// Servers; 0: the mode's default.
+    pub nodes: u32,
+    /// Clients; 0: the default.
+    pub clients: u32,
+    /// The longest time without a successful operation that is tolerated under these faults; 0: any.
+    pub gap_max_ms: u64,
 }
+
+const PLAIN: Scenario =
+    Scenario { name: "", about: "", nemesis: "none", faults: "", nodes: 0, clients: 0, gap_max_ms: 0 };
 
 /// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "lost-replies",
-        about: "replies are lost and doubled: every retry must be recognised",
-        nemesis: "loss,duplication,delay,client-cut",
-        nodes: None,
-        clients: None,
-        keys: None,
+        name: "lost-clients",
+        about: "clients are cut off in the middle of what they do, and give up",
+        nemesis: "client-cut,loss",
+        ..PLAIN
     },
     Scenario {
-        name: "power-loss",
-        about: "servers crash and lose what they had not synced, one after another",
-        nemesis: "lose-unsynced,torn-write,crash-all,crash-loop,slow-sync",
-        nodes: None,
-        clients: None,
-        keys: None,
+        name: "deaf-leader",
+        about: "the leader hears nobody while everybody hears it: another must take over",
+        faults: r#"[{"id":1,"at_ms":2000,"for_ms":6000,"fault":{"deaf":{"target":"leader","clients":"reach-all"}}}]"#,
+        gap_max_ms: 3_000,
+        ..PLAIN
     },
     Scenario {
         name: "contested-leadership",
         about: "the leader is cut off, paused and overtaken, again and again",
         nemesis: "leader-alone,majority-minority,flapping,pause,delay",
-        nodes: None,
-        clients: None,
-        keys: None,
+        ..PLAIN
     },
     Scenario {
         name: "small-cluster-restarts",
         about: "three replicas crash in turn while messages are late: what one forgets decides",
         nemesis: "crash,crash-loop,lose-unsynced,delay,loss,leader-alone",
-        nodes: Some(3),
-        clients: None,
-        keys: None,
-    },
-    Scenario {
-        name: "bad-disks",
-        about: "records rot and disks are wiped, on a minority of three replicas",
-        nemesis: "bit-flip,wipe,lose-unsynced,leader-alone",
-        nodes: Some(3),
-        clients: None,
-        keys: None,
-    },
-    Scenario {
-        name: "reordered-messages",
-        about: "messages overtake each other and arrive twice while leaders change",
-        nemesis: "reordering,duplication,delay,leader-alone,pause",
-        nodes: None,
-        clients: None,
-        keys: None,
+        nodes: 3,
+        ..PLAIN
     },
 ];
 
@@ -80,15 +62,25 @@ impl Scenario {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
     }
 
-    /// What is asked for, where it says nothing itself.
-    #[must_use]
-    pub fn applied_to(&self, wanted: &Wanted) -> Wanted {
-        Wanted {
-            nemesis: Some(self.nemesis.into()),
-            nodes: wanted.nodes.or(self.nodes),
-            clients: wanted.clients.or(self.clients),
-            keys: wanted.keys.or(self.keys),
-            ..wanted.clone()
+    /// The faults written by hand.
+    pub(crate) fn planned(&self) -> Option<Vec<crate::nemesis::PlannedFault>> {
+        let written = (!self.faults.is_empty()).then_some(self.faults)?;
+        Some(serde_json::from_str(written).expect("scenarios are tested"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soak::Wanted;
+
+    #[test]
+    fn every_scenario_can_be_run() {
+        for scenario in SCENARIOS {
+            let wanted = Wanted { scenario: Some(scenario.name.into()), ..Wanted::default() };
+            let plan = wanted.experiment().expect("possible").plan(1);
+            plan.check().expect("possible");
+            assert!(!plan.faults.is_empty(), "{} plans no fault", scenario.name);
         }
     }
 }
