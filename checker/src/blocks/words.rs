@@ -97,7 +97,16 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
 
     /// The value that a reader saw.
     pub(super) fn value(&self, reader: u32) -> String {
-        seen(self.indexed(reader).1).map_or_else(String::new, |value| brief(&value.to_string()))
+        self.found(reader).map_or_else(String::new, |value| brief(&value.to_string()))
+    }
+
+    /// The same, of a cas that took effect whether it was told so or not.
+    fn found(&self, reader: u32) -> Option<&'h Value> {
+        let operation = self.indexed(reader).1;
+        match &operation.op {
+            KvOp::Cas { expected, .. } if operation.ret().is_none() => Some(expected),
+            _ => seen(operation),
+        }
     }
 
     /// `read x by process 5 returned 1`.
@@ -160,7 +169,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
 
     /// What of a read nobody can have written, and the failed operation that tried to.
     fn unwritten(&self, reader: u32) -> (String, Option<u32>) {
-        let value = seen(self.indexed(reader).1).expect("it read");
+        let value = self.found(reader).expect("it read");
         let failed = |wrote: &dyn Fn(&Value) -> bool| {
             let mut operations = self.operations.iter().zip(0..);
             let failed = operations.find(|((_, operation), _)| {
@@ -206,11 +215,27 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
         let words = self.by(reader);
         let Some(failed) = failed else {
             let message = format!("{words} {verb} {what}, which nobody wrote");
-            return self.told("phantom", message, &[reader], Vec::new());
+            let violation = self.told("phantom", message, &[reader], Vec::new());
+            return self.with_effect(violation, &[reader]);
         };
         let message = format!("{words} {verb} {what} although {} had failed", self.by(failed));
         let mut violation = self.told("phantom", message, &[reader, failed], Vec::new());
         violation.steps.insert(0, format!("{} failed, so it must never take effect", self.by(failed)));
+        self.with_effect(violation, &[reader])
+    }
+
+    /// Adds why those of these that nobody acknowledged took effect all the same.
+    fn with_effect(&self, mut violation: Violation, operations: &[u32]) -> Violation {
+        for operation in operations.iter().rev().filter(|operation| !self.view.is_done(**operation)) {
+            let Some(seen_by) = self.seen_by(*operation, None) else { continue };
+            let (id, operation) = (self.indexed(seen_by).0, self.by(*operation));
+            let step = format!("{operation} took effect, since {} saw what it wrote", self.by(seen_by));
+            violation.steps.insert(0, step);
+            if !violation.operations.contains(&id) {
+                violation.operations.push(id);
+            }
+        }
+        violation.operations.sort();
         violation
     }
 
@@ -273,7 +298,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
 
     /// The number of the first element at which two lists differ, and who wrote what stands there.
     fn parting(&self, one: u32, other: u32) -> Option<(usize, u32, u32)> {
-        let list = |reader: u32| self.view.shown(seen(self.indexed(reader).1)?);
+        let list = |reader: u32| self.view.shown(self.found(reader)?);
         let (one, other) = (list(one)?, list(other)?);
         let mut at = 0;
         for number in 0.. {
@@ -294,7 +319,8 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
             let reason = format!("{} found {value}, which {} replaced for good", self.by(first), self.by(second));
             self.must(first, second, reason, &[])
         };
-        self.told("lost-update", message, &[one, other], vec![replaced(one, other), replaced(other, one)])
+        let edges = vec![replaced(one, other), replaced(other, one)];
+        self.with_effect(self.told("lost-update", message, &[one, other], edges), &[one, other])
     }
 
     fn round(&self, cas: &[u32]) -> Violation {
@@ -313,7 +339,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
             ),
             [] => unreachable!("a round has operations"),
         };
-        self.told("reordered", message, cas, edges)
+        self.with_effect(self.told("reordered", message, cas, edges), cas)
     }
 
     /// "`from` comes first in their block", whose versions follow each other.
