@@ -56,7 +56,7 @@ fn written(flavour: Flavour, number: usize) -> Value {
     match flavour {
         Flavour::Terminated => Value::text(format!("{number};")),
         // No one begins with another: they are of one length, or of another first letter.
-        Flavour::PrefixFree if number % 3 == 0 => Value::text(format!("b{number:04}")),
+        Flavour::PrefixFree if number.is_multiple_of(3) => Value::text(format!("b{number:04}")),
         Flavour::PrefixFree => Value::text(format!("a{number:03}")),
         _ => Value::Int(i64::try_from(number).unwrap()),
     }
@@ -87,7 +87,9 @@ fn falsified(random: &mut Random, flavour: Flavour, states: &[Value], count: usi
             match random.below(3) {
                 0 => Value::text(&text[..cut]),
                 1 => Value::text(&text[cut..]),
-                _ => Value::text(format!("{text}{}", if let Value::Text(other) = &other { other } else { "" })),
+                _ => {
+                    Value::text(format!("{text}{}", if let Value::Text(other) = &other { other } else { "" }))
+                }
             }
         }
         _ if random.one_in(6) && !matches!(flavour, Flavour::List | Flavour::Log) => other,
@@ -106,7 +108,11 @@ fn op(random: &mut Random, flavour: Flavour, number: usize, states: &[Value]) ->
         (Flavour::Cas, _) => {
             // Mostly what is there.
             let recent = states.len() - 1 - random.pick(states.len().min(2));
-            let expected = if random.one_in(8) { states[random.pick(states.len())].clone() } else { states[recent].clone() };
+            let expected = if random.one_in(8) {
+                states[random.pick(states.len())].clone()
+            } else {
+                states[recent].clone()
+            };
             KvOp::Cas { key, expected, new: value }
         }
         (Flavour::Bare, 4) => put(value),
@@ -294,9 +300,10 @@ fn key(lines: &str) -> History<KvOp, KvRet> {
             ["c", expected, new] => {
                 (KvOp::Cas { key: key.clone(), expected: value(expected), new: value(new) }, KvRet::Done)
             }
-            ["c", expected, new, ..] => {
-                (KvOp::Cas { key: key.clone(), expected: value(expected), new: value(new) }, KvRet::Mismatch(None))
-            }
+            ["c", expected, new, ..] => (
+                KvOp::Cas { key: key.clone(), expected: value(expected), new: value(new) },
+                KvRet::Mismatch(None),
+            ),
             _ => panic!("no such operation: {line}"),
         };
         let returned = words[1].parse().ok();
@@ -336,7 +343,12 @@ fn the_anomaly_that_is_complete_first_is_told() {
     // Two stale reads, the second of them of a value that is written first; then many more operations.
     let mut lines = "0 9 w 1\n10 19 w 2\n20 29 r 1\n30 39 r 1\n40 49 w 3\n50 59 r 1\n".to_owned();
     for number in 10..200 {
-        lines += &format!("{0} {1} w {number}\n{1} {2} r {number}\n", number * 20, number * 20 + 5, number * 20 + 9);
+        lines += &format!(
+            "{0} {1} w {number}\n{1} {2} r {number}\n",
+            number * 20,
+            number * 20 + 5,
+            number * 20 + 9
+        );
     }
     let history = key(lines.trim_end());
     let indexed: Vec<_> = history.iter().collect();

@@ -122,13 +122,15 @@ pub(super) fn holds(operations: &[&KvOperation], refutation: &Refutation) -> boo
         }
         Refutation::Fork { one, other } => one != other && read(*one) && read(*other),
         Refutation::SameSource { one, other } => {
-            one != other && cas(*one).zip(cas(*other)).is_some_and(|(one, other)| {
-                one.0 == other.0 || (is_empty(one.0) && is_empty(other.0))
-            })
+            one != other
+                && cas(*one)
+                    .zip(cas(*other))
+                    .is_some_and(|(one, other)| one.0 == other.0 || (is_empty(one.0) && is_empty(other.0)))
         }
-        Refutation::Round { cas: round } => round.iter().zip(round.iter().cycle().skip(1)).all(|pair| {
-            cas(*pair.0).zip(cas(*pair.1)).is_some_and(|(one, next)| one.0 == next.1)
-        }),
+        Refutation::Round { cas: round } => round
+            .iter()
+            .zip(round.iter().cycle().skip(1))
+            .all(|pair| cas(*pair.0).zip(cas(*pair.1)).is_some_and(|(one, next)| one.0 == next.1)),
         Refutation::Order { before, after } => precedes(*after, *before),
         Refutation::Cross { one, other } => {
             let before = |one: &super::Zone, other: &super::Zone| {

@@ -263,7 +263,8 @@ impl<'k, 'h> View<'k, 'h> {
         match (shown, &self.key.kind) {
             (Shown::Items(items), _) => items.get(at).map(|item| (Atom::Value(item), at + 1)),
             (Shown::Text(text), Kind::Text(cutter)) => {
-                let end = at + cutter.cut(&text[at..], |token| self.key.writers.contains_key(&Atom::Token(token)))?;
+                let end = at
+                    + cutter.cut(&text[at..], |token| self.key.writers.contains_key(&Atom::Token(token)))?;
                 Some((Atom::Token(&text[at..end]), end))
             }
             (Shown::Text(_), _) => None,

@@ -10,8 +10,10 @@ mod crossing;
 mod cutting;
 mod input;
 mod list;
+mod naming;
 mod order;
 mod register;
+mod within;
 mod words;
 
 use crate::history::{Indexed, Operation};

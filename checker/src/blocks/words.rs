@@ -8,19 +8,16 @@ use std::collections::BTreeSet;
 use super::input::{Atom, How, Kind, View};
 use super::{KvOperation, NONE, Placed, Refutation, crossing};
 use crate::contradiction::{seen, violation};
-use crate::history::{Completion, OpId};
+use crate::history::OpId;
 use crate::kv::{KvOp, KvRet};
 use crate::value::Value;
 use crate::verdict::{Edge, EdgeKind, Violation};
 use crate::words::{asked_by, brief, by, edge, real_time};
 
-/// Links of a chain named as evidence, at most.
-const LINKS_MAX: u32 = 8;
-
 /// The sentences about one key.
 pub(super) struct Words<'w, 'k, 'h> {
     name: &'w str,
-    operations: &'w [(OpId, &'h KvOperation)],
+    pub(super) operations: &'w [(OpId, &'h KvOperation)],
     pub(super) view: &'w View<'k, 'h>,
     /// By block and group; empty if there are no blocks.
     pub(super) placed: Vec<Placed>,
@@ -37,7 +34,8 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
     ) -> Self {
         let mut places = vec![NONE; operations.len()];
         for (place, placed) in placed.iter().enumerate() {
-            places[placed.operation as usize] = u32::try_from(place).expect("fewer than there are operations");
+            places[placed.operation as usize] =
+                u32::try_from(place).expect("fewer than there are operations");
         }
         Self { name, operations, view, placed, places }
     }
@@ -48,15 +46,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
             Refutation::Phantom { reader } => self.phantom(*reader),
             Refutation::Twice { reader, writer } => self.twice(*reader, *writer),
             Refutation::TwoEpochs { append, one, other } => self.two_epochs(*append, *one, *other),
-            Refutation::PutInside { reader, put } => {
-                let element = self.atom(*put);
-                let message = format!(
-                    "{} shows {element} behind other elements although {} overwrote the list",
-                    self.by(*reader),
-                    self.by(*put)
-                );
-                self.told("not-linearizable", message, &[*reader, *put], Vec::new())
-            }
+            Refutation::PutInside { reader, put } => self.put_inside(*reader, *put),
             Refutation::Fork { one, other } => self.fork(*one, *other),
             Refutation::SameSource { one, other } => self.same_source(*one, *other),
             Refutation::Round { cas } => self.round(cas),
@@ -101,7 +91,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
     }
 
     /// The same, of a cas that took effect whether it was told so or not.
-    fn found(&self, reader: u32) -> Option<&'h Value> {
+    pub(super) fn found(&self, reader: u32) -> Option<&'h Value> {
         let operation = self.indexed(reader).1;
         match &operation.op {
             KvOp::Cas { expected, .. } if operation.ret().is_none() => Some(expected),
@@ -142,7 +132,8 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
     }
 
     pub(super) fn edge(&self, from: u32, to: u32, kind: EdgeKind, reason: String, evidence: &[u32]) -> Edge {
-        let evidence: BTreeSet<u32> = evidence.iter().copied().filter(|id| *id != from && *id != to).collect();
+        let evidence: BTreeSet<u32> =
+            evidence.iter().copied().filter(|id| *id != from && *id != to).collect();
         let evidence = evidence.into_iter().map(|id| self.indexed(id).0).collect();
         edge(self.indexed(from).0, self.indexed(to).0, kind, reason, evidence)
     }
@@ -159,7 +150,13 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
     }
 
     /// The violation of these operations and those of the edges.
-    pub(super) fn told(&self, kind: &str, message: String, operations: &[u32], edges: Vec<Edge>) -> Violation {
+    pub(super) fn told(
+        &self,
+        kind: &str,
+        message: String,
+        operations: &[u32],
+        edges: Vec<Edge>,
+    ) -> Violation {
         let mut all: BTreeSet<OpId> = operations.iter().map(|id| self.indexed(*id).0).collect();
         for edge in &edges {
             all.extend([edge.from, edge.to].iter().chain(&edge.evidence));
@@ -167,307 +164,14 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
         violation(self.name, kind, message, all, edges)
     }
 
-    /// What of a read nobody can have written, and the failed operation that tried to.
-    fn unwritten(&self, reader: u32) -> (String, Option<u32>) {
-        let value = self.found(reader).expect("it read");
-        let failed = |wrote: &dyn Fn(&Value) -> bool| {
-            let mut operations = self.operations.iter().zip(0..);
-            let failed = operations.find(|((_, operation), _)| {
-                let value = match &operation.op {
-                    KvOp::Put { value, .. } | KvOp::Append { value, .. } | KvOp::Cas { new: value, .. } => value,
-                    KvOp::Get { .. } | KvOp::Delete { .. } => return false,
-                };
-                operation.completion == Completion::Fail && wrote(value)
-            });
-            failed.map(|(_, index)| index)
-        };
-        let whole = |wrote: &Value| wrote == value;
-        let Some(shown) = self.view.shown(value).filter(|_| self.is_list()) else {
-            return (brief(&value.to_string()), failed(&whole));
-        };
-        let mut at = 0;
-        while at < shown.len() {
-            match self.view.atom_at(shown, at) {
-                Some((atom, end)) if self.view.is_written(atom) => at = end,
-                Some((Atom::Value(item), _)) => {
-                    let wrote = |value: &Value| value == item || value.as_list() == Some(std::slice::from_ref(item));
-                    return (item.to_string(), failed(&wrote));
-                }
-                Some((Atom::Token(token), _)) => {
-                    return (format!("{token:?}"), failed(&|value: &Value| *value == Value::text(token)));
-                }
-                None => break,
-            }
+    /// Whether what `writer` wrote and `reader` should have seen is gone: an element that a later read shows again is
+    /// not (with that read), a value that anybody ever saw is not.
+    pub(super) fn stale_or_lost(&self, reader: u32, writer: u32) -> (&'static str, Option<u32>) {
+        let since = if self.is_list() { Some(self.view.invoked(reader)) } else { None };
+        match self.seen_by(writer, since) {
+            Some(back) => ("stale", Some(back).filter(|_| self.is_list())),
+            None => ("lost", None),
         }
-        let Value::Text(text) = value else { return (brief(&value.to_string()), failed(&whole)) };
-        let rest = &text[at..];
-        let begins = |value: &Value| matches!(value, Value::Text(token) if rest.starts_with(&**token));
-        (brief(&format!("{rest:?}")), failed(&begins))
-    }
-
-    fn phantom(&self, reader: u32) -> Violation {
-        let (what, failed) = self.unwritten(reader);
-        let verb = match self.indexed(reader).1.op {
-            _ if self.is_list() => "shows",
-            KvOp::Get { .. } => "returned",
-            _ => "found",
-        };
-        let words = self.by(reader);
-        let Some(failed) = failed else {
-            let message = format!("{words} {verb} {what}, which nobody wrote");
-            let violation = self.told("phantom", message, &[reader], Vec::new());
-            return self.with_effect(violation, &[reader]);
-        };
-        let message = format!("{words} {verb} {what} although {} had failed", self.by(failed));
-        let mut violation = self.told("phantom", message, &[reader, failed], Vec::new());
-        violation.steps.insert(0, format!("{} failed, so it must never take effect", self.by(failed)));
-        self.with_effect(violation, &[reader])
-    }
-
-    /// Adds why those of these that nobody acknowledged took effect all the same.
-    fn with_effect(&self, mut violation: Violation, operations: &[u32]) -> Violation {
-        for operation in operations.iter().rev().filter(|operation| !self.view.is_done(**operation)) {
-            let Some(seen_by) = self.seen_by(*operation, None) else { continue };
-            let (id, operation) = (self.indexed(seen_by).0, self.by(*operation));
-            let step = format!("{operation} took effect, since {} saw what it wrote", self.by(seen_by));
-            violation.steps.insert(0, step);
-            if !violation.operations.contains(&id) {
-                violation.operations.push(id);
-            }
-        }
-        violation.operations.sort();
-        violation
-    }
-
-    fn twice(&self, reader: u32, writer: u32) -> Violation {
-        let (words, element) = (self.by(reader), self.atom(writer));
-        let verb = if matches!(self.indexed(writer).1.op, KvOp::Append { .. }) { "append" } else { "write" };
-        let message = format!("{words} shows {element} twice, though it was {}", match verb {
-            "append" => "appended once at most",
-            _ => "written once at most",
-        });
-        let mut violation = self.told("duplicated", message, &[reader, writer], Vec::new());
-        violation.steps = vec![
-            format!("{} is the only {verb} of {element}", self.by(writer)),
-            format!("it takes effect at most once, yet {words} shows {element} twice"),
-        ];
-        violation
-    }
-
-    fn two_epochs(&self, append: u32, one: u32, other: u32) -> Violation {
-        let (one, other) = if self.view.returned(other) < self.view.returned(one) { (other, one) } else { (one, other) };
-        let element = self.atom(append);
-        let message = format!(
-            "{} shows {element} again though the list was overwritten since {}, and {element} was appended once at most",
-            self.by(other),
-            self.by(one),
-        );
-        let mut violation = self.told("duplicated", message, &[append, one, other], Vec::new());
-        violation.steps = vec![
-            format!("{} is the only append of {element}", self.by(append)),
-            format!("{} shows it", self.by(one)),
-            format!("{} shows it in a list that begins differently, hence after another overwrite", self.by(other)),
-            "an append takes effect at most once, and what was overwritten never comes back".to_owned(),
-        ];
-        violation
-    }
-
-    /// Two lists that part: the operations at the first difference, where there are such.
-    fn fork(&self, one: u32, other: u32) -> Violation {
-        let parts = self.parting(one, other);
-        let place = match &parts {
-            Some((at, first, second)) => {
-                format!(" from element {} on: {} or {}", at + 1, self.atom(*first), self.atom(*second))
-            }
-            None => String::new(),
-        };
-        let message = format!("{} and {} disagree{place}", self.by(one), self.by(other));
-        let Some((_, first, second)) = parts else { return self.told("forked", message, &[one, other], Vec::new()) };
-        let place = |reader: u32, shown: u32, instead: u32| {
-            let reason = format!(
-                "{} shows {} in the place that the other read gives to {}",
-                self.by(reader),
-                self.atom(shown),
-                self.atom(instead)
-            );
-            self.must(shown, instead, reason, &[reader])
-        };
-        let edges = vec![place(one, first, second), place(other, second, first)];
-        self.told("forked", message, &[one, other], edges)
-    }
-
-    /// The number of the first element at which two lists differ, and who wrote what stands there.
-    fn parting(&self, one: u32, other: u32) -> Option<(usize, u32, u32)> {
-        let list = |reader: u32| self.view.shown(self.found(reader)?);
-        let (one, other) = (list(one)?, list(other)?);
-        let mut at = 0;
-        for number in 0.. {
-            let ((first, end), (second, _)) = (self.view.atom_at(one, at)?, self.view.atom_at(other, at)?);
-            if first != second {
-                let writer = |atom| self.view.writer(atom, 0).ok().map(|write| self.view.write(write).operation);
-                return Some((number, writer(first)?, writer(second)?));
-            }
-            at = end;
-        }
-        None
-    }
-
-    fn same_source(&self, one: u32, other: u32) -> Violation {
-        let value = self.value(one);
-        let message = format!("{} and {} both replaced the same {value}", self.by(one), self.by(other));
-        let replaced = |first: u32, second: u32| {
-            let reason = format!("{} found {value}, which {} replaced for good", self.by(first), self.by(second));
-            self.must(first, second, reason, &[])
-        };
-        let edges = vec![replaced(one, other), replaced(other, one)];
-        self.with_effect(self.told("lost-update", message, &[one, other], edges), &[one, other])
-    }
-
-    fn round(&self, cas: &[u32]) -> Violation {
-        // Each found what the next one wrote.
-        let edges: Vec<Edge> = (0..cas.len())
-            .rev()
-            .map(|at| self.reads_from(cas[(at + 1) % cas.len()], cas[at]))
-            .collect();
-        let message = match cas {
-            [alone] => format!("{} found what only it wrote", self.by(*alone)),
-            [first, second, ..] => format!(
-                "{} found what {} wrote, which goes on in a round: none of {} cas can be the first",
-                self.by(*first),
-                self.by(*second),
-                cas.len()
-            ),
-            [] => unreachable!("a round has operations"),
-        };
-        self.with_effect(self.told("reordered", message, cas, edges), cas)
-    }
-
-    /// "`from` comes first in their block", whose versions follow each other.
-    fn in_turn(&self, from: u32, to: u32) -> Edge {
-        let (start, end) = (self.place(from), self.place(to));
-        if self.is_list() {
-            let witness = self.witness(end.block, end.version());
-            let reason = match witness {
-                Some(read) if read != to && !self.is_read(from) => {
-                    format!("{} shows {} before {}", self.by(read), self.atom(from), self.atom(to))
-                }
-                _ => format!("{} is of an earlier version of the list than {}", self.by(from), self.by(to)),
-            };
-            return self.must(from, to, reason, &witness.into_iter().collect::<Vec<_>>());
-        }
-        let links = (start.version() + 1..=end.version()).take(LINKS_MAX as usize);
-        let links: Vec<u32> = links.filter_map(|version| self.writer(end.block, version)).collect();
-        let made = self.writer(start.block, start.version());
-        let what = match (made, self.is_read(from)) {
-            (Some(writer), true) => format!("{} saw {} of {}", self.by(from), self.value(from), self.by(writer)),
-            (None, true) => format!("{} saw the initial {}", self.by(from), self.value(from)),
-            (_, false) => format!("{} wrote {}", self.by(from), self.atom(from)),
-        };
-        let replaced = links.first().map_or_else(|| self.by(to), |link| self.by(*link));
-        let further = match links.last() {
-            Some(last) if *last != to && links.len() == 1 => format!(", which {} saw", self.by(to)),
-            Some(_) if links.len() > 1 => format!(", and so on to {}", self.by(to)),
-            _ => String::new(),
-        };
-        self.must(from, to, format!("{what}, which {replaced} replaced{further}"), &links)
-    }
-
-    /// `after` had finished before `before` began, which must come first.
-    fn order(&self, before: u32, after: u32) -> Violation {
-        let (early, late) = (self.place(before), self.place(after));
-        let backwards = self.real_time(after, before);
-        let needs = if self.is_list() { self.is_read(after) } else { self.comes_from(after, before) };
-        if !self.is_read(before) && needs {
-            let verb = match self.indexed(after).1.op {
-                _ if self.is_list() => "shows",
-                KvOp::Get { .. } => "returned",
-                _ => "found",
-            };
-            let message = format!(
-                "{} {verb} {} although {} began only after it",
-                self.by(after),
-                self.atom(before),
-                self.by(before)
-            );
-            return self.told("phantom", message, &[], vec![backwards, self.reads_from(before, after)]);
-        }
-        if self.is_read(before) && !self.is_read(after) {
-            return self.lacks(before, after);
-        }
-        if self.is_read(before) {
-            let next = self.writer(late.block, early.version() + 1);
-            let writer = if self.is_list() { next } else { self.writer(late.block, late.version()) };
-            let writer = writer.expect("a later version has a writer");
-            let message = format!(
-                "{} although {} had shown {} before it began",
-                self.returned(before),
-                self.by(after),
-                self.atom(writer)
-            );
-            let edges = vec![self.reads_from(writer, after), backwards, self.not_yet(before, writer)];
-            return self.told("stale", message, &[], edges);
-        }
-        let in_turn = self.in_turn(before, after);
-        let message = match self.witness(late.block, late.version()) {
-            Some(read) if self.is_list() => format!(
-                "{} shows {} before {} although {} had been acknowledged before {} began",
-                self.by(read),
-                self.atom(before),
-                self.atom(after),
-                self.by(after),
-                self.by(before),
-            ),
-            _ => format!("these contradict each other: {}; {}", backwards.reason, in_turn.reason),
-        };
-        self.told("reordered", message, &[], vec![backwards, in_turn])
-    }
-
-    /// Whether an operation saw or replaced just what another wrote.
-    fn comes_from(&self, reader: u32, writer: u32) -> bool {
-        let (reader_at, writer_at) = (self.place(reader), self.place(writer));
-        reader_at.version() == writer_at.version() + u32::from(!self.is_read(reader))
-    }
-
-    /// "`reader` saw an earlier version of the block than `writer` made".
-    pub(super) fn not_yet(&self, reader: u32, writer: u32) -> Edge {
-        let at = self.place(writer);
-        if !self.is_list() {
-            return self.in_turn(reader, writer);
-        }
-        let mut reason = format!("{} does not show {}", self.by(reader), self.atom(writer));
-        let mut evidence = Vec::new();
-        // A list that was put may have been overwritten: that it is the same one is to be shown.
-        let put = self.writer(at.block, 0);
-        if let (Some(_), Some(witness)) = (put, self.witness(at.block, at.version())) {
-            reason += &format!(", and {} shows it at the end of that list", self.by(witness));
-            evidence.push(witness);
-        }
-        self.must(reader, writer, reason, &evidence)
-    }
-
-    /// A read without what was acknowledged before it began, in one block.
-    fn lacks(&self, reader: u32, writer: u32) -> Violation {
-        let mut message =
-            format!("{} although {} had been acknowledged before it began", self.returned(reader), self.by(writer));
-        let mut operations = Vec::new();
-        let kind = if self.is_list() {
-            // What a later read shows again was not lost.
-            let back = self.seen_by(writer, Some(self.view.invoked(reader)));
-            if let Some(back) = back {
-                message += &format!(", and {} shows it again", self.by(back));
-                operations.push(back);
-            }
-            if back.is_some() { "stale" } else { "lost" }
-        } else {
-            self.stale_or_lost(writer)
-        };
-        let edges = vec![self.real_time(writer, reader), self.not_yet(reader, writer)];
-        self.told(kind, message, &operations, edges)
-    }
-
-    /// A value that somebody saw was not lost.
-    pub(super) fn stale_or_lost(&self, writer: u32) -> &'static str {
-        if self.seen_by(writer, None).is_some() { "stale" } else { "lost" }
     }
 
     /// The first operation of the whole history, among those that began after `since`, to see what another wrote.
@@ -479,9 +183,14 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
             Some(shown) => self.view.atoms(shown).any(|other| other == atom),
             None => key.register(value) == atom,
         };
-        let reads = key.reads.iter().filter(|read| shows(read.value)).map(|read| read.operation);
-        let swaps = key.writes.iter().filter(|write| write.how == How::Cas(atom)).map(|write| write.operation);
-        let swaps = swaps.filter(|swap| self.indexed(*swap).1.ret().is_some());
-        reads.chain(swaps).find(|operation| Some(self.view.invoked(*operation)) > since)
+        let in_time = |operation: u32| Some(self.view.invoked(operation)) > since;
+        let read = key.reads.iter().find(|read| in_time(read.operation) && shows(read.value));
+        let swapped = |write: &&super::input::Write<'_>| {
+            write.how == How::Cas(atom)
+                && in_time(write.operation)
+                && self.indexed(write.operation).1.ret().is_some()
+        };
+        let swap = || key.writes.iter().find(swapped).map(|write| write.operation);
+        read.map(|read| read.operation).or_else(swap)
     }
 }
