@@ -140,3 +140,99 @@ pub(super) fn holds(operations: &[&KvOperation], refutation: &Refutation) -> boo
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Operation, ProcessId};
+
+    fn operation(invoked: u64, returned: Option<u64>, op: KvOp, ret: KvRet) -> KvOperation {
+        let completion = if returned.is_some() { Completion::Ok(ret) } else { Completion::Info };
+        Operation { process: ProcessId(invoked), op, invoked, returned, completion }
+    }
+
+    fn get(invoked: u64, returned: u64, value: Value) -> KvOperation {
+        operation(invoked, Some(returned), KvOp::Get { key: "k".into() }, KvRet::Value(value))
+    }
+
+    fn append(invoked: u64, returned: Option<u64>, value: impl Into<Value>) -> KvOperation {
+        operation(invoked, returned, KvOp::Append { key: "k".into(), value: value.into() }, KvRet::Done)
+    }
+
+    fn put(invoked: u64, returned: Option<u64>, value: impl Into<Value>) -> KvOperation {
+        operation(invoked, returned, KvOp::Put { key: "k".into(), value: value.into() }, KvRet::Done)
+    }
+
+    fn cas(invoked: u64, returned: u64, expected: i64, new: i64, ret: KvRet) -> KvOperation {
+        let op = KvOp::Cas { key: "k".into(), expected: expected.into(), new: new.into() };
+        operation(invoked, Some(returned), op, ret)
+    }
+
+    fn is_legal_here(operations: &[KvOperation], order: &[u32]) -> bool {
+        is_legal(&KvSpec::default(), &operations.iter().collect::<Vec<_>>(), order)
+    }
+
+    #[test]
+    fn an_order_has_everything_once_and_keeps_real_time() {
+        let mut operations = vec![put(0, Some(5), 1), put(5, Some(9), 2), put(10, None, 3)];
+        assert!(is_legal_here(&operations, &[0, 1]));
+        assert!(is_legal_here(&operations, &[1, 0]), "intervals that touch are concurrent");
+        assert!(is_legal_here(&operations, &[0, 1, 2]));
+        assert!(!is_legal_here(&operations, &[0, 2, 1]), "the last began after all others had finished");
+        assert!(!is_legal_here(&operations, &[2, 0, 1]));
+        assert!(!is_legal_here(&operations, &[0]), "an acknowledged write is missing");
+        assert!(!is_legal_here(&operations, &[0, 1, 1]));
+        assert!(!is_legal_here(&operations, &[0, 1, 3]));
+        operations[1].completion = Completion::Fail;
+        assert!(is_legal_here(&operations, &[0]));
+        assert!(!is_legal_here(&operations, &[0, 1]));
+    }
+
+    #[test]
+    fn an_order_is_replayed() {
+        let mismatch = |seen: i64| KvRet::Mismatch(Some(seen.into()));
+        let swaps = |ret: KvRet| is_legal_here(&[put(0, Some(9), 1), cas(0, 9, 1, 2, ret)], &[0, 1]);
+        assert!(swaps(KvRet::Done));
+        assert!(!swaps(mismatch(1)));
+        assert!(!swaps(KvRet::Mismatch(None)), "what it did not see is not judged here");
+        let differs = |seen| {
+            is_legal_here(
+                &[put(0, Some(9), 1), cas(0, 9, 3, 2, mismatch(seen)), get(0, 9, 1.into())],
+                &[0, 1, 2],
+            )
+        };
+        assert!(differs(1) && !differs(7));
+        assert!(!is_legal_here(&[cas(0, 9, 1, 2, KvRet::Done)], &[0]));
+        let reads = |start: Value, tail: Value, value: Value| {
+            is_legal_here(&[put(0, Some(9), start), append(0, Some(9), tail), get(0, 9, value)], &[0, 1, 2])
+        };
+        assert!(reads(Value::Nil, 4.into(), Value::list([4])));
+        assert!(!reads(Value::Nil, 4.into(), 4.into()));
+        assert!(reads(3.into(), 4.into(), Value::list([3, 4])));
+        assert!(reads(Value::list([3]), 4.into(), Value::list([3, 4])));
+        assert!(!reads(Value::list([3]), 4.into(), Value::list([3])));
+        assert!(reads(Value::Nil, "a".into(), "a".into()));
+        assert!(reads("a".into(), "b".into(), "ab".into()));
+        assert!(reads("a".into(), 4.into(), Value::List(["a".into(), 4.into()].into())));
+        let empty = [get(0, 9, "".into())];
+        let bare: Vec<&KvOperation> = empty.iter().collect();
+        assert!(is_legal(&KvSpec { empty_is_absent: true }, &bare, &[0]) && !is_legal_here(&empty, &[0]));
+    }
+
+    #[test]
+    fn a_refutation_holds_where_its_witnesses_stand_as_it_says() {
+        let operations =
+            [put(0, Some(5), 1), get(6, 9, 1.into()), put(5, Some(9), 2), cas(7, 9, 1, 2, KvRet::Done)];
+        let holds = |refutation| holds(&operations.iter().collect::<Vec<_>>(), &refutation);
+        assert!(holds(Refutation::Order { before: 1, after: 0 }));
+        assert!(!holds(Refutation::Order { before: 0, after: 1 }));
+        assert!(!holds(Refutation::Order { before: 2, after: 0 }), "they touch");
+        assert!(holds(Refutation::Phantom { reader: 1 }) && holds(Refutation::Phantom { reader: 3 }));
+        assert!(!holds(Refutation::Phantom { reader: 0 }));
+        assert!(!holds(Refutation::SameSource { one: 3, other: 3 }));
+        assert!(!holds(Refutation::SameSource { one: 3, other: 0 }));
+        assert!(!holds(Refutation::Fork { one: 1, other: 1 }));
+        assert!(!holds(Refutation::TwoEpochs { append: 0, one: 1, other: 3 }));
+        assert!(!holds(Refutation::Round { cas: vec![3] }));
+    }
+}
