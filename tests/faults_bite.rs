@@ -17,7 +17,8 @@ fn every_kind_of_fault_bites() {
     let mut toothless = Vec::new();
     for kind in KINDS.iter().filter(|kind| !NEED_A_CLOCK.contains(&kind.name)) {
         let bites = |seed| {
-            let outcome = trial(squall::paxos(5), append(2)).nemesis(kind.name).seed(seed).duration_ms(2_500).run();
+            let outcome =
+                trial(squall::paxos(5), append(2)).nemesis(kind.name).seed(seed).duration_ms(2_500).run();
             outcome.faults_effective() > 0
         };
         if !(0..SEEDS).any(bites) {

@@ -1,6 +1,7 @@
 //! Why a key's history is impossible: a shortest cycle of operations that would each have to come before the next.
 //!
-//! On lists of unique elements the exactly-once check names the anomaly. Elsewhere the few operations that the
+//! Where every value has one writer, blocks and zones show it, and on lists of unique elements the exactly-once
+//! check does. Elsewhere the few operations that the
 //! reductions left make a graph: real time, who read from whom, and what follows from the two (Gibbons and Korach,
 //! "Testing shared memories", 1997). Only certain edges are drawn; where they make no cycle, nothing is claimed.
 
@@ -30,6 +31,9 @@ pub(crate) fn explain(
     few: &[Indexed<'_>],
 ) -> Option<Violation> {
     if few.is_empty() {
+        if let Some(violation) = crate::blocks::explain(spec, key, operations) {
+            return Some(violation);
+        }
         let named = anomalies_of(spec, NAME, key, operations).into_iter().next();
         return named.or_else(|| crate::overwritten::plain(spec, key, operations));
     }
@@ -44,7 +48,7 @@ pub(crate) fn explain(
 }
 
 /// What an operation certainly saw the key hold.
-fn seen(operation: &KvOperation) -> Option<&Value> {
+pub(crate) fn seen(operation: &KvOperation) -> Option<&Value> {
     match (&operation.op, operation.ret()?) {
         (KvOp::Get { .. }, KvRet::Value(value)) => Some(value),
         (KvOp::Cas { .. }, KvRet::Mismatch(seen)) => seen.as_ref(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Indexed, Operation};
-use crate::spec::Spec;
+use crate::spec::{Direct, Spec};
 use crate::value::Value;
 use crate::verdict::Violation;
 
@@ -146,6 +146,10 @@ impl Spec for KvSpec {
 
     fn unobserved(&self, operations: &[&Operation<KvOp, KvRet>]) -> Vec<bool> {
         crate::observed::unobserved(operations)
+    }
+
+    fn decide_directly(&self, operations: &[&Operation<KvOp, KvRet>]) -> Option<Direct> {
+        crate::blocks::decide(self, operations)
     }
 
     fn erasable(&self, operations: &[&Operation<KvOp, KvRet>]) -> usize {

@@ -4,6 +4,7 @@
 //! depends on the history alone. Verdicts are three-valued to the end: what could not be decided is
 //! [`Verdict::Unknown`] with the bound that was reached, never valid.
 
+mod blocks;
 mod contradiction;
 mod erase;
 pub mod exactly_once;
@@ -24,6 +25,6 @@ mod words;
 pub use exactly_once::ExactlyOnce;
 pub use history::{Completion, Event, EventKind, History, Malformed, OpId, Operation, ProcessId};
 pub use linearizable::Linearizable;
-pub use spec::Spec;
+pub use spec::{Direct, Spec};
 pub use value::Value;
 pub use verdict::{Bounds, Check, CheckOutcome, Edge, EdgeKind, Verdict, Violation};

@@ -1,4 +1,5 @@
-//! The check "linearizable": judges every partition with the general search, in fair rounds.
+//! The check "linearizable": judges every partition directly where its specification can, else with the general
+//! search, in fair rounds.
 //!
 //! Each round gives every undecided partition the same budget of steps, eight times the last one's, so that one
 //! hard key cannot starve an easy illegal one. What no round decides is unknown, with the bound that was reached.
@@ -8,7 +9,7 @@ use std::borrow::Cow;
 use crate::explain::explain;
 use crate::history::{History, OpId, Operation};
 use crate::search::{Decision, Limit, Search};
-use crate::spec::Spec;
+use crate::spec::{Direct, Spec};
 use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict};
 
 /// Steps per partition in the first round.
@@ -17,6 +18,8 @@ const STEPS_FIRST: u64 = 20_000;
 const STEPS_GROWTH: u64 = 8;
 /// Steps per partition at most once some partition is known to be illegal.
 const STEPS_AFTER_ILLEGAL_MAX: u64 = 160_000;
+/// Operations decided directly between two looks at whether to stop.
+const OPERATIONS_PER_LOOK: usize = 10_000;
 /// Illegal partitions explained in full; of the others the report says only that they are illegal.
 const EXPLAINED_MAX: usize = 10;
 
@@ -55,17 +58,47 @@ impl<S: Spec> Check<S> for Linearizable {
             })
             .collect();
         let vacuous = pending.iter().all(|partition| partition.verdict == Some(Verdict::Vacuous));
-        let steps = judge(spec, &mut pending, bounds);
+        let illegal = judge_directly(spec, &mut pending, bounds);
+        let steps = judge(spec, &mut pending, illegal, bounds);
         outcome(spec, history, pending, vacuous, bounds, steps)
     }
 }
 
+/// Decides the partitions that need no search; whether one of them is illegal.
+fn judge_directly<S: Spec>(
+    spec: &S,
+    pending: &mut [Pending<'_, S::Op, S::Ret>],
+    bounds: &Bounds<'_>,
+) -> bool {
+    let (mut illegal, mut operations) = (false, 0);
+    for partition in pending.iter_mut().filter(|partition| partition.verdict.is_none()) {
+        operations += partition.operations.len();
+        if operations > OPERATIONS_PER_LOOK {
+            operations = 0;
+            if (bounds.should_stop)() {
+                break;
+            }
+        }
+        partition.verdict = match spec.decide_directly(&partition.operations) {
+            Some(Direct::Legal(_)) => Some(Verdict::Valid),
+            Some(Direct::Illegal(_)) => Some(Verdict::Invalid),
+            None => None,
+        };
+        illegal |= partition.verdict == Some(Verdict::Invalid);
+    }
+    illegal
+}
+
 /// Rounds over the undecided partitions; the steps taken.
-fn judge<S: Spec>(spec: &S, pending: &mut [Pending<'_, S::Op, S::Ret>], bounds: &Bounds<'_>) -> u64 {
+fn judge<S: Spec>(
+    spec: &S,
+    pending: &mut [Pending<'_, S::Op, S::Ret>],
+    mut illegal: bool,
+    bounds: &Bounds<'_>,
+) -> u64 {
     let mut search = Search::new(spec);
     let (mut steps, mut asked_at) = (0, 0);
     let mut budget = STEPS_FIRST;
-    let mut illegal = false;
     loop {
         let mut undecided = false;
         for partition in pending.iter_mut().filter(|partition| partition.verdict.is_none()) {

@@ -11,6 +11,15 @@ use serde::de::DeserializeOwned;
 use crate::history::{Indexed, Operation};
 use crate::verdict::Violation;
 
+/// What a specification says of a partition by itself, without a search. Operations are indices into those given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Direct {
+    /// A legal order: every completed operation once and the indeterminate ones that it needs.
+    Legal(Vec<u32>),
+    /// No order is legal; these few show it.
+    Illegal(Vec<u32>),
+}
+
 /// A sequential object. Two methods are required; the rest make checking faster or output nicer.
 pub trait Spec {
     /// What a process asks for.
@@ -45,6 +54,13 @@ pub trait Spec {
     /// indeterminate operation stays a choice until the end of the history.
     fn unobserved(&self, _operations: &[&Operation<Self::Op, Self::Ret>]) -> Vec<bool> {
         Vec::new()
+    }
+
+    /// Decides one partition's operations, given in the order of their invocations, without a search, where that is
+    /// possible; `None` leaves it to the search. The answer is final: an order must have been checked, and so must
+    /// be the claims that there is none.
+    fn decide_directly(&self, _operations: &[&Operation<Self::Op, Self::Ret>]) -> Option<Direct> {
+        None
     }
 
     /// How many bytes `state` holds beyond its own size (estimated), for the search's bound on memory.

@@ -1,6 +1,7 @@
 //! Chaos testing and linearizability checking of distributed systems, in a deterministic simulation.
 
 pub mod cli;
+mod clocks;
 pub mod determinism;
 pub mod nemesis;
 pub mod node;

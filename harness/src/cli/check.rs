@@ -15,10 +15,10 @@ use squall_checker::{Bounds, History, Verdict};
 use crate::store::{ViolationLine, history_page, write_file};
 use crate::trial::failure::counted;
 
-use super::clocks::Stopwatch;
 use super::console::{Console, complain_error, told};
 use super::exit::Exit;
 use super::flags::{self, OutputFlags};
+use crate::clocks::Stopwatch;
 
 /// Violations of one history that are told, at most.
 const VIOLATIONS_MAX: usize = 5;

@@ -6,12 +6,12 @@
 use crate::soak::{Tally, Wanted};
 use crate::store::Store;
 
-use super::clocks::{Moment, Stopwatch};
 use super::console::{Console, complain_error};
 use super::exit::Exit;
 use super::flags::processors;
 use super::recording::{Place, Recording, explain, run_recorded, tell};
 use super::soak::{Soaking, exit_of, tell_summary};
+use crate::clocks::{Moment, Stopwatch};
 
 /// Seeds of the clean soak.
 const SEEDS: u64 = 40;

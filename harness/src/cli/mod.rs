@@ -4,7 +4,6 @@
 //! that it has an exit code of its own and is never taken for a verdict.
 
 mod check;
-mod clocks;
 mod completions;
 mod console;
 mod exit;

@@ -12,11 +12,11 @@ use crate::soak::{
 };
 
 use super::CliError;
-use super::clocks::Stopwatch;
 use super::console::{Console, complain};
 use super::exit::Exit;
 use super::flags::{ExperimentFlags, OutputFlags, SeedsFlags};
 use super::progress::Progress;
+use crate::clocks::Stopwatch;
 
 /// Seeds until a bug counts as not found.
 const SEEDS: Range<u64> = 0..300;

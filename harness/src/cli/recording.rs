@@ -12,8 +12,8 @@ use crate::store::{
 use crate::trial::Outcome;
 use crate::trial::failure::Account;
 
-use super::clocks::Moment;
 use super::console::Console;
+use crate::clocks::Moment;
 
 /// A run that is to be stored.
 #[derive(Clone, Copy, Debug)]

@@ -10,11 +10,11 @@ use crate::store::{RunLine, Store, build_id, plan_text};
 use crate::trial::Outcome;
 use crate::trial::failure::replay_command;
 
-use super::clocks::{Moment, Stopwatch};
 use super::console::{Console, complain_error};
 use super::exit::Exit;
 use super::flags::{OutputFlags, ResultsFlag};
 use super::recording::{Place, Recording, run_recorded, tell};
+use crate::clocks::{Moment, Stopwatch};
 
 /// Run a stored plan again.
 #[derive(Args, Debug)]

@@ -7,11 +7,11 @@ use clap::Args;
 use crate::replay;
 use crate::soak::{ClusterPlan, Experiment};
 
-use super::clocks::{Moment, Stopwatch};
 use super::console::complain_error;
 use super::exit::Exit;
 use super::flags::{ExperimentFlags, OutputFlags, ResultsFlag, SeedFlag};
 use super::recording::{Place, Recording, run_recorded, tell};
+use crate::clocks::{Moment, Stopwatch};
 
 /// One run.
 #[derive(Args, Debug)]

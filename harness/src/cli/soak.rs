@@ -10,12 +10,12 @@ use crate::soak::{self, Experiment, FAILURES_MAX, Frame, Outside, SeedReport, So
 use crate::store::{SoakFolder, StoreError, build_id};
 
 use super::CliError;
-use super::clocks::{Moment, Stopwatch};
 use super::console::{Console, complain, complain_error, told};
 use super::exit::Exit;
 use super::flags::{self, ExperimentFlags, OutputFlags, ResultsFlag, SeedsFlags};
 use super::progress::Progress;
 use super::recording::{Place, Recording, tell};
+use crate::clocks::{Moment, Stopwatch};
 
 /// Seeds of a soak that was not told.
 const SEEDS: Range<u64> = 0..100;

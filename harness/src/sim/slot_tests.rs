@@ -69,7 +69,10 @@ impl World {
         world
     }
 
-    fn act(&mut self, act: impl FnOnce(&mut Slot<Toy>, &mut Surroundings<'_>) -> Vec<Output<Toy>>) -> Vec<u64> {
+    fn act(
+        &mut self,
+        act: impl FnOnce(&mut Slot<Toy>, &mut Surroundings<'_>) -> Vec<Output<Toy>>,
+    ) -> Vec<u64> {
         let mut around = Surroundings {
             now: self.now,
             decide: &self.decide,
@@ -97,7 +100,9 @@ impl World {
             self.now = Micros(self.now.0 + 1_000);
             while let Some(item) = self.agenda.pop(0, self.now) {
                 heard.extend(match item {
-                    Item::Sync { incarnation, .. } => self.act(|slot, around| slot.sync_due(incarnation, around)),
+                    Item::Sync { incarnation, .. } => {
+                        self.act(|slot, around| slot.sync_due(incarnation, around))
+                    }
                     Item::Wake(_) => self.act(Slot::wake),
                     Item::Timer { .. } | Item::Datagram { .. } | Item::Reboot(_) => Vec::new(),
                 });

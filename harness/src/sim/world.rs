@@ -50,6 +50,9 @@ pub(crate) struct Terrain {
     pub(crate) trace: bool,
 }
 
+/// A server before its first start: its address, its configuration, and what its disk holds.
+pub(crate) type NewServer<N> = (NodeId, <N as Node>::Config, Vec<<N as Node>::Record>);
+
 /// Something that happened to a node, for history and report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeEvent {
@@ -132,14 +135,10 @@ macro_rules! around {
 
 impl<N: Server> World<N> {
     /// A world of servers that have not been started. `identity` is what each disk holds before the first start.
-    pub(crate) fn new(
-        terrain: Terrain,
-        servers: Vec<(NodeId, N::Config, Vec<N::Record>)>,
-        clients: Vec<ClientConfig>,
-    ) -> Self {
+    pub(crate) fn new(terrain: Terrain, servers: Vec<NewServer<N>>, clients: Vec<ClientConfig>) -> Self {
         let network = Network::new(servers.len(), clients.len(), terrain.latency);
         let monitor = Monitor::new(servers.iter().map(|(id, ..)| *id));
-        let place = |(index, (id, config, identity)): (usize, (NodeId, N::Config, Vec<N::Record>))| {
+        let place = |(index, (id, config, identity)): (usize, NewServer<N>)| {
             let mut slot = Slot::new(id, Endpoint::Server(index), config, Disk::new(DISK_BYTES));
             slot.provision(&identity);
             slot
@@ -177,10 +176,6 @@ impl<N: Server> World<N> {
         for bite in self.bites.drain(..) {
             *self.effective.entry(bite).or_default() += 1;
         }
-    }
-
-    pub(crate) fn now(&self) -> Micros {
-        self.now
     }
 
     /// The host on which all clients live.
@@ -350,10 +345,11 @@ impl<N: Server> World<N> {
     }
 
     fn observe(&mut self, index: usize, event: &Event) {
-        if let Err(breach) = self.monitor.observe(self.servers[index].id, event) {
-            if self.breaches.len() < BREACHES_MAX {
-                self.breaches.push((self.now, breach));
-            }
+        let observed = self.monitor.observe(self.servers[index].id, event);
+        if let Err(breach) = observed
+            && self.breaches.len() < BREACHES_MAX
+        {
+            self.breaches.push((self.now, breach));
         }
         if let Some(detail) = milestone(event) {
             self.node_event(index, event.kind(), detail);
@@ -434,24 +430,12 @@ impl<N: Server> World<N> {
         self.servers.len()
     }
 
-    pub(crate) fn clients(&self) -> usize {
-        self.clients.len()
-    }
-
-    pub(crate) fn is_up(&self, index: usize) -> bool {
-        self.servers[index].node.is_some()
-    }
-
     /// The running leader of the highest ballot.
     pub(crate) fn leader(&self) -> Option<usize> {
         let leads =
             |slot: &Slot<N>| slot.node.as_ref().filter(|node| node.is_leader()).map(ServerView::ballot);
         let leaders = self.servers.iter().enumerate().filter_map(|(index, slot)| Some((leads(slot)?, index)));
         leaders.max().map(|(_, index)| index)
-    }
-
-    pub(crate) fn view(&self, index: usize) -> Option<&N> {
-        self.servers[index].node.as_ref()
     }
 
     pub(super) fn lift_from_server(&mut self, fault: FaultId, index: usize) {

@@ -6,8 +6,12 @@ use std::path::PathBuf;
 use squall_checker::Verdict;
 use squall_workloads::Workload;
 
+use crate::clocks::Moment;
+use crate::determinism;
 use crate::nemesis::Selection;
+use crate::store::{RunLine, RunRecord, Store, StoreError, StoredRun, build_id, plan_text, report_page};
 
+use super::failure::Account;
 use super::outcome::Outcome;
 use super::plan::{Config, Plan, Request};
 use super::subject::Subject;
@@ -175,9 +179,41 @@ impl<S: Subject<W>, W: Workload> Trial<S, W> {
 }
 
 impl<S: Subject<W>, W: Workload> Trial<S, W> {
-    fn report(&self, _plan: &Plan<W::Step>, outcome: &Outcome) -> String {
-        format!("invalid: {:?}", outcome.violations)
+    /// Runs a failing plan again with everything recorded, stores it, and says what is wrong.
+    fn report(&self, plan: &Plan<W::Step>, first: &Outcome) -> String {
+        let outcome = match determinism::again(&self.subject, &self.workload, plan, first, true) {
+            Ok(second) => second,
+            Err(differs) => return format!("{}\n{differs}", account(plan, first, None)),
+        };
+        let stored = self.store(plan, &outcome);
+        let folder = match &stored {
+            Ok(folder) => folder.display().to_string(),
+            Err(error) => return format!("{}\n  not stored: {error}", account(plan, &outcome, None)),
+        };
+        if self.subject.is_built_in() {
+            return account(plan, &outcome, Some(&folder));
+        }
+        let seed = plan.seed;
+        let told = account(plan, &outcome, None);
+        format!("{told}\n  report:    {folder}/report.html\n  replay:    SQUALL_SEED={seed:#x} cargo test")
     }
+
+    fn store(&self, plan: &Plan<W::Step>, outcome: &Outcome) -> Result<PathBuf, StoreError> {
+        let of_environment = std::env::var_os("SQUALL_RESULTS").map(PathBuf::from);
+        let root = self.results.clone().or(of_environment).unwrap_or_else(|| "results".into());
+        let moment = Moment::now();
+        let line = RunLine::new(&plan.config, plan.seed, outcome, 0, String::new());
+        let record =
+            RunRecord::new(build_id().into(), moment.text.clone(), line, plan.config.clone(), outcome);
+        let report = |replay: &str| report_page(plan, outcome, replay);
+        let run = StoredRun { record: &record, plan: &plan_text(plan), outcome, report: &report };
+        let (folder, _) = Store::open(&root)?.write_run(&moment.stamp, &run)?;
+        Ok(folder)
+    }
+}
+
+fn account<T>(plan: &Plan<T>, outcome: &Outcome, results: Option<&str>) -> String {
+    Account { config: &plan.config, seed: plan.seed, outcome, results }.to_string()
 }
 
 /// The seeds that the environment asks for, if it does.

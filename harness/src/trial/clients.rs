@@ -3,7 +3,7 @@
 //! Closed loop: one operation at a time per client. An operation whose outcome is not learnt ends the process; the
 //! client goes on under a new one, over a new connection.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,8 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::system::{NodeName, System};
 
-use super::recorder::Recorder;
-use super::signpost::Signpost;
+use super::recorder::{By, Recorder};
 
 /// Between two attempts to connect.
 const RECONNECT_AFTER: Duration = Duration::from_millis(50);
@@ -63,12 +62,33 @@ pub(crate) struct Board<W: Workload> {
     pub(crate) next_id: u32,
 }
 
+/// The phase of the run, and a bell that rings when it changes. (A watch channel of tokio would wake its listeners in
+/// random order.)
+#[derive(Debug)]
+pub(crate) struct PhaseBell {
+    now: Cell<Phase>,
+    changed: Notify,
+}
+
+impl PhaseBell {
+    pub(crate) fn new() -> Self {
+        Self { now: Cell::new(Phase::Start), changed: Notify::new() }
+    }
+
+    /// Enters a phase; whoever waits is woken in the order in which they began to.
+    pub(crate) fn enter(&self, phase: Phase) {
+        assert!(phase > self.now.get(), "phases only go on");
+        self.now.set(phase);
+        self.changed.notify_waiters();
+    }
+}
+
 /// What one client needs.
 pub(crate) struct ClientTask<S: System, W: Workload> {
     pub(crate) system: Rc<S>,
     pub(crate) workload: Rc<W>,
     pub(crate) board: Rc<RefCell<Board<W>>>,
-    pub(crate) phase: Signpost,
+    pub(crate) phase: Rc<PhaseBell>,
     /// Rung when the nemesis crashes this client.
     pub(crate) crash: Rc<Notify>,
     pub(crate) client: u32,
@@ -96,7 +116,7 @@ where
     S::Client: Client<W::Spec>,
 {
     /// The client's whole life.
-    pub(crate) async fn live(mut self, script: ClientScript<W::Step>) {
+    pub(crate) async fn live(self, script: ClientScript<W::Step>) {
         let mut processes = 0;
         let mut session = self.connect(&mut processes).await;
         if self.client == 0 {
@@ -112,11 +132,13 @@ where
     }
 
     async fn reach(&self, phase: Phase) {
-        self.phase.reach(phase).await;
+        while self.phase() < phase {
+            self.phase.changed.notified().await;
+        }
     }
 
     fn phase(&self) -> Phase {
-        self.phase.phase()
+        self.phase.now.get()
     }
 
     /// Opens a connection for this client's next process; tries until it succeeds.
@@ -147,7 +169,7 @@ where
     }
 
     async fn work(
-        &mut self,
+        &self,
         script: ClientScript<W::Step>,
         session: &mut Session<S::Client>,
         processes: &mut u64,
@@ -171,7 +193,7 @@ where
     }
 
     /// Takes operations that must succeed off the board and repeats each until it does.
-    async fn recover(&mut self, session: &mut Session<S::Client>, processes: &mut u64) {
+    async fn recover(&self, session: &mut Session<S::Client>, processes: &mut u64) {
         loop {
             let next = self.board.borrow_mut().to_recover.pop_front();
             let Some(op) = next else { return };
@@ -191,7 +213,7 @@ where
         }
     }
 
-    async fn read_everything(&mut self, session: &mut Session<S::Client>, processes: &mut u64) {
+    async fn read_everything(&self, session: &mut Session<S::Client>, processes: &mut u64) {
         loop {
             let next = self.board.borrow_mut().to_read[self.client as usize].pop_front();
             let Some(op) = next else { return };
@@ -221,7 +243,11 @@ where
             let now = board.now;
             board.busy += 1;
             board.issued.push(op.clone());
-            board.recorder.invoke(&self.workload, now, process, self.home.as_str(), op.clone());
+            board.recorder.invoke(
+                &self.workload,
+                By { at: now, process, node: self.home.as_str() },
+                op.clone(),
+            );
         }
         let outcome = tokio::select! {
             biased;
@@ -245,7 +271,8 @@ where
         if let Ended::Known { ok: true } = ended {
             board.last_success = now;
         }
-        board.recorder.complete(&self.workload, now, process, self.home.as_str(), &op, completion, error);
+        let by = By { at: now, process, node: self.home.as_str() };
+        board.recorder.complete(&self.workload, by, &op, completion, error);
         ended
     }
 }

@@ -22,7 +22,8 @@ type OperationOf<W> = Operation<<<W as Workload>::Spec as Spec>::Op, <<W as Work
 
 /// Judges what a run left behind.
 pub(crate) fn judge<W: Workload>(workload: &W, evidence: Evidence<W>) -> Outcome {
-    let Evidence { violations: seen_by_monitors, outside_model, faults, recorder, minima, chaos_operations } = evidence;
+    let Evidence { violations: seen_by_monitors, outside_model, faults, recorder, minima, chaos_operations } =
+        evidence;
     let mut remarks = Vec::new();
     let full = recorder.is_full();
     if full {
@@ -122,7 +123,7 @@ fn vacuous<W: Workload>(
 }
 
 fn percent(part: u64, whole: u64) -> u64 {
-    if whole == 0 { 100 } else { part * 100 / whole }
+    (part * 100).checked_div(whole).unwrap_or(100)
 }
 
 /// Completed operations that overlap another one of their partition, and all completed ones.

@@ -8,7 +8,6 @@ mod outcome;
 pub mod plan;
 mod recorder;
 mod run;
-mod signpost;
 mod subject;
 
 pub use builder::{Trial, parse_seed, trial};

@@ -172,7 +172,7 @@ impl Config {
                 "mode single has one server, not {nodes}: use --nodes 1"
             )));
         }
-        if self.mode == Mode::Paxos.name() && self.nodes % 2 == 0 {
+        if self.mode == Mode::Paxos.name() && self.nodes.is_multiple_of(2) {
             let nodes = self.nodes;
             return Err(Unfit::Contradiction(format!(
                 "mode paxos wants an odd number of replicas, not {nodes}: one more survives no more failures"

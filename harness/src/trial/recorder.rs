@@ -11,7 +11,7 @@ use squall_cluster::node::Micros;
 use squall_workloads::{Encoded, Workload};
 
 /// Events of one history, at most.
-pub const EVENTS_MAX: usize = 1 << 20;
+pub(super) const EVENTS_MAX: usize = 1 << 20;
 
 /// Who did something: a process, or the nemesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,7 +79,7 @@ fn plain(text: &str) -> String {
 }
 
 /// A history as lines of text, one event each.
-pub fn history_text(lines: &[HistoryLine]) -> String {
+pub(super) fn history_text(lines: &[HistoryLine]) -> String {
     let mut text = String::new();
     for line in lines {
         text.push_str(&line.text());
@@ -89,7 +89,7 @@ pub fn history_text(lines: &[HistoryLine]) -> String {
 }
 
 /// A history as JSON Lines.
-pub fn history_jsonl(lines: &[HistoryLine]) -> String {
+pub(super) fn history_jsonl(lines: &[HistoryLine]) -> String {
     let mut text = String::new();
     for line in lines {
         text.push_str(&serde_json::to_string(line).expect("a line is plain data"));
@@ -104,20 +104,28 @@ enum Recorded<O, R> {
     Nemesis,
 }
 
+/// When, who, and through which server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct By<'a> {
+    pub(crate) at: Micros,
+    pub(crate) process: ProcessId,
+    pub(crate) node: &'a str,
+}
+
 /// Records one run.
 pub(crate) struct Recorder<W: Workload> {
     events: Vec<RecordedEvent<W>>,
     lines: Vec<HistoryLine>,
-    overflowed: bool,
 }
 
 type OpOf<W> = <<W as Workload>::Spec as Spec>::Op;
 type RetOf<W> = <<W as Workload>::Spec as Spec>::Ret;
+type Judgeable<W> = Result<History<OpOf<W>, RetOf<W>>, Malformed>;
 type RecordedEvent<W> = Recorded<OpOf<W>, RetOf<W>>;
 
 impl<W: Workload> Recorder<W> {
     pub(crate) fn new() -> Self {
-        Self { events: Vec::new(), lines: Vec::new(), overflowed: false }
+        Self { events: Vec::new(), lines: Vec::new() }
     }
 
     /// Whether the bound was hit: from then on no operation may be issued.
@@ -125,17 +133,8 @@ impl<W: Workload> Recorder<W> {
         self.events.len() + 2 * usize::from(u16::MAX) > EVENTS_MAX
     }
 
-    /// Whether events were refused.
-    pub(crate) fn overflowed(&self) -> bool {
-        self.overflowed
-    }
-
-    /// Events so far.
-    pub(crate) fn len(&self) -> usize {
-        self.events.len()
-    }
-
-    pub(crate) fn invoke(&mut self, workload: &W, at: Micros, process: ProcessId, node: &str, op: OpOf<W>) {
+    pub(crate) fn invoke(&mut self, workload: &W, by: By<'_>, op: OpOf<W>) {
+        let By { at, process, node } = by;
         self.line(
             at,
             Actor::Process(process.0),
@@ -150,13 +149,12 @@ impl<W: Workload> Recorder<W> {
     pub(crate) fn complete(
         &mut self,
         workload: &W,
-        at: Micros,
-        process: ProcessId,
-        node: &str,
+        by: By<'_>,
         op: &OpOf<W>,
         completion: Completion<RetOf<W>>,
         error: Option<String>,
     ) {
+        let By { at, process, node } = by;
         let ret = match &completion {
             Completion::Ok(ret) => Some(ret),
             Completion::Fail | Completion::Info => None,
@@ -200,7 +198,7 @@ impl<W: Workload> Recorder<W> {
     }
 
     /// The lines, and the history that the checks judge.
-    pub(crate) fn finish(self) -> (Vec<HistoryLine>, Result<History<OpOf<W>, RetOf<W>>, Malformed>) {
+    pub(crate) fn finish(self) -> (Vec<HistoryLine>, Judgeable<W>) {
         let event = |(place, recorded): (usize, RecordedEvent<W>)| {
             let (process, kind) = match recorded {
                 Recorded::Invoke { process, op } => (process, EventKind::Invoke(op)),

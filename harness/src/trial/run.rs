@@ -17,12 +17,11 @@ use crate::nemesis::{Nemesis, NemesisEvent, Surface};
 use crate::sim::{CLIENTS, Stage, Standing, TurmoilSurface};
 use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
 
-use super::clients::{Board, ClientTask, Phase};
+use super::clients::{Board, ClientTask, Phase, PhaseBell};
 use super::judge::{Evidence, judge};
 use super::outcome::{FaultRecord, Outcome};
 use super::plan::Plan;
 use super::recorder::Recorder;
-use super::signpost::Signpost;
 
 /// How long a system may take until it answers for the first time.
 const START_MAX: Micros = Micros::from_millis(10_000);
@@ -52,7 +51,7 @@ struct Run<'a, S: System, W: Workload> {
     names: Vec<String>,
     bells: Vec<Rc<Notify>>,
     board: Rc<RefCell<Board<W>>>,
-    phase: Signpost,
+    phase: Rc<PhaseBell>,
     phases: Vec<(Phase, u64)>,
     nemesis: Nemesis,
     faults: Vec<FaultRecord>,
@@ -92,7 +91,7 @@ where
             names: system.nodes().iter().map(ToString::to_string).collect(),
             bells: plan.script.iter().map(|_| Rc::default()).collect(),
             board,
-            phase: Signpost::new(Phase::Start),
+            phase: Rc::new(PhaseBell::new()),
             phases: vec![(Phase::Start, 0)],
             nemesis: Nemesis::new(plan.faults.clone(), plan.limits),
             faults: Vec::new(),
@@ -144,7 +143,7 @@ where
             system: Rc::clone(&self.system),
             workload: Rc::clone(&self.workload),
             board: Rc::clone(&self.board),
-            phase: self.phase.clone(),
+            phase: Rc::clone(&self.phase),
             crash: Rc::clone(&self.bells[client as usize]),
             client,
             clients,
@@ -332,6 +331,8 @@ where
             let (what, text, target) = match event {
                 NemesisEvent::Begin { id, description, targets } => {
                     let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                    // The record has times of its own.
+                    let description = description.split_once(": ").map_or(&*description, |(_, what)| what).to_owned();
                     self.faults.retain(|fault| fault.id != id || fault.withheld.is_none());
                     let joined = (!targets.is_empty()).then(|| targets.join(","));
                     self.faults.push(FaultRecord {

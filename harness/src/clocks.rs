@@ -1,4 +1,4 @@
-//! The only place where the command looks at clocks of the real world: for names of results and figures for people.
+//! The only place that looks at clocks of the real world: for names of results and figures for people.
 //!
 //! Nothing here reaches a run; simulated time is another thing.
 

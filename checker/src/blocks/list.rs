@@ -1,0 +1,189 @@
+//! Blocks of a list: from one put (or the initial state) to the next, all that reads ever showed of it.
+//!
+//! The first element of a list tells which put began it, if any. The longest list read since then holds the others,
+//! or two disagree. Between two versions of it nothing else can be appended (it would show) and nothing put (what
+//! was before never comes back), so an epoch is one block. A completed append that nobody saw is one by itself:
+//! it may stand wherever a block ends, since nobody reads that list again.
+
+use rustc_hash::FxHashSet;
+
+use super::input::{Atom, How, Read, Shown, View};
+use super::{INITIAL, NONE, Placed, Refutation, Stop};
+
+/// A list from one overwrite to the next.
+#[derive(Clone, Copy, Debug)]
+struct Epoch<'h> {
+    /// The write that began it; [`NONE`] for the initial one.
+    put: u32,
+    longest: Option<(u32, Shown<'h>)>,
+    /// Where the lengths of its versions begin in [`Epochs::ends`], and how many there are.
+    first: usize,
+    versions: usize,
+}
+
+/// A completed read in its epoch.
+struct Placing<'h> {
+    read: Read<'h>,
+    shown: Shown<'h>,
+    epoch: u32,
+}
+
+struct Epochs<'v, 'k, 'h> {
+    view: &'v View<'k, 'h>,
+    /// The first is the initial one.
+    epochs: Vec<Epoch<'h>>,
+    /// By write: the epoch that a put began or in which an append was seen, and the version there.
+    homes: Vec<(u32, u32)>,
+    /// The lengths of all versions, epoch by epoch.
+    ends: Vec<usize>,
+}
+
+/// The operations in their groups and blocks.
+pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
+    let mut epochs = Epochs {
+        view,
+        epochs: vec![Epoch { put: NONE, longest: None, first: 0, versions: 0 }],
+        homes: vec![(NONE, 0); view.key.writes.len()],
+        ends: Vec::new(),
+    };
+    let mut reads = Vec::with_capacity(view.key.reads.len());
+    for read in view.reads() {
+        let placing = epochs.begin(read)?;
+        let longest = &mut epochs.epochs[placing.epoch as usize].longest;
+        if longest.is_none_or(|(_, longest)| longest.len() < placing.shown.len()) {
+            *longest = Some((read.operation, placing.shown));
+        }
+        reads.push(placing);
+    }
+    for epoch in 0..epochs.epochs.len() {
+        epochs.walk(epoch)?;
+    }
+    let mut placed = Vec::with_capacity(reads.len() + view.key.writes.len());
+    let mut blocks = u32::try_from(epochs.epochs.len()).expect("fewer than there are operations");
+    for (write, (epoch, version)) in view.key.writes.iter().zip(&epochs.homes) {
+        if *epoch != NONE {
+            placed.push(Placed::writer(*epoch, *version, write.operation));
+        } else if view.is_done(write.operation) {
+            placed.push(Placed::writer(blocks, 0, write.operation));
+            blocks += 1;
+        }
+    }
+    for placing in &reads {
+        let version = epochs.version(placing)?;
+        placed.push(Placed::reader(placing.epoch, version, placing.read.operation));
+    }
+    Ok(placed)
+}
+
+impl<'h> Epochs<'_, '_, 'h> {
+    /// The epoch of a read, by its first element.
+    fn begin(&mut self, read: Read<'h>) -> Result<Placing<'h>, Stop> {
+        let phantom = Refutation::Phantom { reader: read.operation };
+        let Some(shown) = self.view.shown(read.value) else { return Err(phantom.into()) };
+        if shown.len() == 0 {
+            return Ok(Placing { read, shown, epoch: INITIAL });
+        }
+        let Some((atom, _)) = self.view.atom_at(shown, 0) else { return Err(phantom.into()) };
+        let write = self.view.writer(atom, read.operation)?;
+        if self.view.write(write).how == How::Append {
+            return Ok(Placing { read, shown, epoch: INITIAL });
+        }
+        let home = &mut self.homes[write as usize];
+        if home.0 == NONE {
+            home.0 = u32::try_from(self.epochs.len()).expect("fewer than there are operations");
+            self.epochs.push(Epoch { put: write, longest: None, first: 0, versions: 0 });
+        }
+        Ok(Placing { read, shown, epoch: home.0 })
+    }
+
+    /// Gives every element of an epoch's longest list its version.
+    fn walk(&mut self, epoch: usize) -> Result<(), Stop> {
+        let Epoch { put, longest, .. } = self.epochs[epoch];
+        let Some((reader, shown)) = longest else { return Ok(()) };
+        let number = u32::try_from(epoch).expect("fewer than there are operations");
+        let first = self.ends.len();
+        let mut at = 0;
+        if put == NONE {
+            self.ends.push(0);
+        }
+        while at < shown.len() {
+            let Some((atom, end)) = self.view.atom_at(shown, at) else {
+                return Err(Refutation::Phantom { reader }.into());
+            };
+            let write = self.view.writer(atom, reader)?;
+            if at > 0 || put == NONE {
+                let version = u32::try_from(self.ends.len() - first).expect("fewer than operations");
+                self.follows(number, version, write, reader)?;
+            }
+            self.ends.push(end);
+            at = end;
+        }
+        let versions = self.ends.len() - first;
+        self.epochs[epoch] = Epoch { first, versions, ..self.epochs[epoch] };
+        Ok(())
+    }
+
+    /// A write whose element stands behind another in an epoch.
+    fn follows(&mut self, epoch: u32, version: u32, write: u32, reader: u32) -> Result<(), Stop> {
+        let writer = self.view.write(write).operation;
+        let home = self.homes[write as usize];
+        if home.0 == epoch {
+            return Err(Refutation::Twice { reader, writer }.into());
+        }
+        if self.view.write(write).how == How::Put {
+            return Err(Refutation::PutInside { reader, put: writer }.into());
+        }
+        if home.0 != NONE {
+            let (other, _) = self.epochs[home.0 as usize].longest.expect("it was seen there");
+            return Err(Refutation::TwoEpochs { append: writer, one: other, other: reader }.into());
+        }
+        self.homes[write as usize] = (epoch, version);
+        Ok(())
+    }
+
+    /// The version of its epoch that a read shows.
+    fn version(&self, placing: &Placing<'h>) -> Result<u32, Stop> {
+        let Placing { read, shown, epoch } = *placing;
+        let Epoch { put, longest, first, versions } = self.epochs[epoch as usize];
+        let (longest_reader, longest) = longest.expect("it has this read");
+        if !longest.begins_with(shown) {
+            return Err(self.apart(placing, longest_reader));
+        }
+        let ends = &self.ends[first..first + versions];
+        let Ok(version) = ends.binary_search(&shown.len()) else {
+            return Err(Refutation::Phantom { reader: read.operation }.into());
+        };
+        // A number that was put is no list of one element, until something is appended to it.
+        let bare = matches!(read.value, crate::Value::Int(_));
+        let expected = version == 0 && put != NONE && self.view.write(put).bare;
+        if bare != expected {
+            return Err(Stop::Unclear);
+        }
+        Ok(u32::try_from(version).expect("fewer than there are operations"))
+    }
+
+    /// What is wrong with a read with which its epoch's longest list does not begin.
+    fn apart(&self, placing: &Placing<'h>, longest: u32) -> Stop {
+        let Placing { read, shown, .. } = *placing;
+        let reader = read.operation;
+        let mut seen: FxHashSet<Atom<'h>> = FxHashSet::default();
+        let mut at = 0;
+        while at < shown.len() {
+            let Some((atom, end)) = self.view.atom_at(shown, at) else {
+                return Refutation::Phantom { reader }.into();
+            };
+            let write = match self.view.writer(atom, reader) {
+                Ok(write) => self.view.write(write),
+                Err(stop) => return stop,
+            };
+            if !seen.insert(atom) {
+                return Refutation::Twice { reader, writer: write.operation }.into();
+            }
+            if at > 0 && write.how == How::Put {
+                return Refutation::PutInside { reader, put: write.operation }.into();
+            }
+            at = end;
+        }
+        Refutation::Fork { one: longest.min(reader), other: longest.max(reader) }.into()
+    }
+}

@@ -1,0 +1,179 @@
+//! Decides a key in near-linear time where every value that was read has one writer: blocks and zones.
+//!
+//! A register's value with its readers, a chain of cas, a list from one overwrite to the next: each is a *block*,
+//! one run of operations in every legal order. Blocks can be ordered exactly if none is torn from within (a sweep)
+//! and no two tear each other (Gibbons and Korach's zones; keys apart by Herlihy and Wing's locality). Whatever is
+//! unclear is left to the search: repeated values, deletes, mismatches that tell nothing, tokens that run together.
+
+mod certificate;
+mod crossing;
+mod cutting;
+mod input;
+mod list;
+mod naming;
+mod order;
+mod register;
+mod within;
+mod words;
+
+use crate::history::{Indexed, Operation};
+use crate::kv::{KvOp, KvRet, KvSpec};
+use crate::spec::Direct;
+use crate::verdict::Violation;
+
+use input::{Key, View};
+use order::Zone;
+
+type KvOperation = Operation<KvOp, KvRet>;
+
+/// No index.
+const NONE: u32 = u32::MAX;
+
+/// An operation in its place: a group is one version's writer or its readers, groups of a block stand in order.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    block: u32,
+    group: u32,
+    operation: u32,
+}
+
+impl Placed {
+    /// Which version of its block the operation makes or sees.
+    fn version(self) -> u32 {
+        self.group / 2
+    }
+
+    fn writer(block: u32, version: u32, operation: u32) -> Self {
+        Self { block, group: 2 * version, operation }
+    }
+
+    fn reader(block: u32, version: u32, operation: u32) -> Self {
+        Self { block, group: 2 * version + 1, operation }
+    }
+}
+
+/// The block of the initial state.
+const INITIAL: u32 = 0;
+
+/// Why no order is legal. Operations are indices into the key's operations.
+#[derive(Clone, Debug)]
+enum Refutation {
+    /// A value that nobody wrote, or of which nobody wrote some part.
+    Phantom { reader: u32 },
+    /// A list that shows twice what one operation wrote.
+    Twice { reader: u32, writer: u32 },
+    /// Two lists, one overwritten before the other, that both show what one operation appended.
+    TwoEpochs { append: u32, one: u32, other: u32 },
+    /// A list in which an overwritten value follows another.
+    PutInside { reader: u32, put: u32 },
+    /// Two lists of one beginning, neither of which begins with the other.
+    Fork { one: u32, other: u32 },
+    /// Two cas that replaced the same value.
+    SameSource { one: u32, other: u32 },
+    /// Cas that each found what the next one wrote, in a round.
+    Round { cas: Vec<u32> },
+    /// `after` belongs after `before` in their block, yet it had finished before that began.
+    Order { before: u32, after: u32 },
+    /// Each of two blocks would have to come before the other.
+    Cross { one: Zone, other: Zone },
+}
+
+impl Refutation {
+    /// The operations that it rests on.
+    fn witnesses(&self) -> Vec<u32> {
+        let mut witnesses = match self {
+            Self::Phantom { reader } => vec![*reader],
+            Self::Twice { reader, writer } => vec![*writer, *reader],
+            Self::TwoEpochs { append, one, other } => vec![*append, *one, *other],
+            Self::PutInside { reader, put } => vec![*put, *reader],
+            Self::Fork { one, other } | Self::SameSource { one, other } => vec![*one, *other],
+            Self::Round { cas } => cas.clone(),
+            Self::Order { before, after } => vec![*before, *after],
+            Self::Cross { one, other } => {
+                one.first.into_iter().chain(other.first).chain([one.last, other.last]).collect()
+            }
+        };
+        witnesses.sort_unstable();
+        witnesses.dedup();
+        witnesses
+    }
+}
+
+/// Why there are no blocks.
+#[derive(Debug)]
+enum Stop {
+    /// The key is illegal.
+    Refuted(Refutation),
+    /// The key is not of the kind that can be decided here.
+    Unclear,
+}
+
+impl From<Refutation> for Stop {
+    fn from(refutation: Refutation) -> Self {
+        Self::Refuted(refutation)
+    }
+}
+
+/// An order of the operations that the view holds to be complete, or why there is none.
+fn judge(view: &View<'_, '_>) -> Result<Vec<u32>, Stop> {
+    let mut placed = view.place()?;
+    Ok(order::arrange(view, &mut placed)?)
+}
+
+/// See [`crate::Spec::decide_directly`]. Nothing is taken on trust: an order is replayed, the claims of a refutation
+/// are looked at again; where either fails, the search decides.
+pub(crate) fn decide(spec: &KvSpec, operations: &[&KvOperation]) -> Option<Direct> {
+    let key = Key::read(spec, operations)?;
+    match judge(&key.until(u64::MAX)) {
+        Ok(order) => {
+            let legal = certificate::is_legal(spec, operations, &order);
+            debug_assert!(legal, "the order of the blocks is legal");
+            legal.then_some(Direct::Legal(order))
+        }
+        Err(Stop::Refuted(refutation)) => {
+            let holds = certificate::holds(operations, &refutation);
+            debug_assert!(holds, "the witnesses show what is claimed: {refutation:?}");
+            holds.then(|| Direct::Illegal(refutation.witnesses()))
+        }
+        Err(Stop::Unclear) => None,
+    }
+}
+
+/// Explains a key that is illegal: by the anomaly that is complete first, so that nothing of what came later is
+/// needed to see it. `None` if the key is legal or cannot be decided here.
+pub(crate) fn explain(
+    spec: &KvSpec,
+    name: &str,
+    operations: &[Indexed<'_, KvOp, KvRet>],
+) -> Option<Violation> {
+    let bare: Vec<&KvOperation> = operations.iter().map(|(_, operation)| *operation).collect();
+    let key = Key::read(spec, &bare)?;
+    let view = key.until(earliest(&key, &bare)?);
+    let (refutation, placed) = match view.place() {
+        Err(Stop::Refuted(refutation)) => (refutation, Vec::new()),
+        Err(Stop::Unclear) => return None,
+        Ok(mut placed) => (order::arrange(&view, &mut placed).err()?, placed),
+    };
+    if !certificate::holds(&bare, &refutation) {
+        return None;
+    }
+    Some(words::Words::new(name, operations, &view, placed).violation(&refutation))
+}
+
+/// The first stamp at which the history was illegal already, what was open then being indeterminate; found by
+/// halving, since a history that goes on stays illegal. `None` if it is not known to be.
+fn earliest(key: &Key<'_>, operations: &[&KvOperation]) -> Option<u64> {
+    let refuted = |until: u64| matches!(judge(&key.until(until)), Err(Stop::Refuted(_)));
+    if !refuted(u64::MAX) {
+        return None;
+    }
+    let mut returns: Vec<u64> = operations.iter().filter_map(|operation| operation.returned).collect();
+    returns.sort_unstable();
+    returns.dedup();
+    let (mut low, mut high) = (0, returns.len() - 1);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if refuted(returns[middle]) { high = middle } else { low = middle + 1 }
+    }
+    Some(returns[high])
+}

@@ -1,0 +1,89 @@
+//! What the property tests share: numbers from a seed, brute force, and checks of orders and edges.
+
+use squall_checker::kv::{KvOp, KvRet, KvSpec};
+use squall_checker::{Completion, EdgeKind, History, Operation, Spec, Value, Violation};
+
+pub(crate) type KvOperation = Operation<KvOp, KvRet>;
+
+/// A small generator of numbers (SplitMix64), so that cases are the same everywhere.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// An index into so many.
+    pub(crate) fn pick(&mut self, count: usize) -> usize {
+        usize::try_from(self.next() % count as u64).unwrap()
+    }
+
+    pub(crate) fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+}
+
+/// Whether some order of all completed and some indeterminate operations is legal: tries them all.
+pub(crate) fn brute_force(spec: &KvSpec, operations: &[KvOperation]) -> bool {
+    fn extend(spec: &KvSpec, operations: &[KvOperation], used: u32, state: &Value) -> bool {
+        let left = |index: usize| used >> index & 1 == 0;
+        let required = |operation: &KvOperation| matches!(operation.completion, Completion::Ok(_));
+        if operations.iter().enumerate().all(|(index, operation)| !left(index) || !required(operation)) {
+            return true;
+        }
+        operations.iter().enumerate().any(|(index, operation)| {
+            let free = left(index)
+                && operation.completion != Completion::Fail
+                && !operations.iter().enumerate().any(|(other, earlier)| {
+                    left(other) && required(earlier) && earlier.returned.unwrap() < operation.invoked
+                });
+            free && spec
+                .step(state, &operation.op, operation.ret())
+                .is_some_and(|next| extend(spec, operations, used | 1 << index, &next))
+        })
+    }
+    extend(spec, operations, 0, &spec.init())
+}
+
+pub(crate) fn history(operations: &[KvOperation]) -> History<KvOp, KvRet> {
+    let placed = operations.iter().cloned().enumerate();
+    History::from_intervals(placed.map(|(place, operation)| (place as u64, operation)).collect()).unwrap()
+}
+
+/// A certificate, checked without the search: every completed operation once, in real time, legal.
+pub(crate) fn verify_order(spec: &KvSpec, operations: &[&KvOperation], order: &[u32]) {
+    let mut state = spec.init();
+    for (position, index) in order.iter().enumerate() {
+        let operation = operations[*index as usize];
+        assert_ne!(operation.completion, Completion::Fail);
+        assert!(!order[..position].contains(index), "once");
+        let later = &order[position + 1..];
+        assert!(!later.iter().any(|other| operations[*other as usize].precedes(operation)), "in real time");
+        state = spec.step(&state, &operation.op, operation.ret()).expect("legal");
+    }
+    for (index, operation) in operations.iter().enumerate() {
+        let required = matches!(operation.completion, Completion::Ok(_));
+        assert!(!required || order.contains(&u32::try_from(index).unwrap()), "all");
+    }
+}
+
+/// What can be said of edges without knowing why they were drawn.
+pub(crate) fn verify_edges(history: &History<KvOp, KvRet>, violation: &Violation) {
+    assert!(violation.operations.is_sorted() && !violation.operations.is_empty());
+    assert!(!violation.message.is_empty() && !violation.steps.is_empty());
+    for (edge, next) in violation.edges.iter().zip(violation.edges.iter().cycle().skip(1)) {
+        assert_eq!(edge.to, next.from, "a cycle: {violation:#?}");
+        assert!(violation.operations.contains(&edge.from));
+        assert!(edge.evidence.iter().all(|id| violation.operations.contains(id)));
+        let (from, to) = (history.get(edge.from), history.get(edge.to));
+        assert!(edge.kind != EdgeKind::RealTime || from.precedes(to), "{violation:#?}");
+    }
+}
