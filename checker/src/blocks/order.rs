@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::input::View;
+use super::view::View;
 use super::{INITIAL, Placed, Refutation};
 
 /// When a block's first operation finished and when its last one began.
