@@ -324,29 +324,40 @@ impl<'h> Log<'h> {
     /// Reads that lack an element known before they began: `lost` if it was acknowledged and no later read shows
     /// it either, else `stale`.
     fn missing(&self) -> Vec<Violation> {
-        let mut known: Vec<u64> = self.appends.iter().map(|append| append.known).collect();
-        known.sort_unstable();
+        let stale_until = self.stale_until();
+        let sorted = |stamps: &mut dyn Iterator<Item = u64>| {
+            let mut stamps: Vec<u64> = stamps.collect();
+            stamps.sort_unstable();
+            stamps
+        };
+        let known = sorted(&mut self.appends.iter().map(|append| append.known));
+        let settled = sorted(&mut stale_until.iter().copied());
         let (mut lost, mut stale) = (None, None);
         let mut shown = FxHashSet::default();
         for read in &self.reads {
             let began = read.operation.invoked;
             shown.clear();
             shown.extend(read.items.iter().filter_map(|item| self.by_element.get(item).copied()));
-            let expected = known.partition_point(|known| *known < began);
-            let present = shown.iter().filter(|append| self.appends[**append].known < began).count();
-            debug_assert!(present <= expected);
-            if present == expected {
+            let before = |stamps: &[u64]| stamps.partition_point(|stamp| *stamp < began);
+            let is_known = |append: usize| self.appends[append].known < began;
+            let would_be_lost = |append: usize| stale_until[append] < began;
+            // Counted first, so that the appends are gone through for two reads at most.
+            let present = shown.iter().filter(|append| is_known(**append)).count();
+            let present_settled = shown.iter().filter(|append| would_be_lost(**append)).count();
+            let missing_lost = before(&settled) - present_settled;
+            let missing_stale = before(&known) - present - missing_lost;
+            if !(lost.is_none() && missing_lost > 0 || stale.is_none() && missing_stale > 0) {
                 continue;
             }
             for (index, append) in self.appends.iter().enumerate() {
-                if append.known >= began || shown.contains(&index) {
+                if !is_known(index) || shown.contains(&index) {
                     continue;
                 }
-                let acknowledged = append.operation.precedes(read.operation)
-                    && append.operation.completion != Completion::Fail;
-                let back = self.comes_back(read, append);
-                let slot = if acknowledged && back.is_none() { &mut lost } else { &mut stale };
+                let slot = if would_be_lost(index) { &mut lost } else { &mut stale };
                 if slot.is_none() {
+                    let acknowledged = append.operation.precedes(read.operation)
+                        && append.operation.completion != Completion::Fail;
+                    let back = self.comes_back(read, append);
                     *slot = Some(self.lacks(read, append, acknowledged, back));
                 }
             }
@@ -355,6 +366,24 @@ impl<'h> Log<'h> {
             }
         }
         lost.or_else(|| self.overtaken()).into_iter().chain(stale).collect()
+    }
+
+    /// Per append: a read without it that began until then is stale, one that began later shows it to be lost. It is
+    /// lost once it was acknowledged, if no read shows it that began later still.
+    fn stale_until(&self) -> Vec<u64> {
+        let acknowledged = |append: &Append<'h>| match append.operation.completion {
+            Completion::Ok(_) => append.operation.returned,
+            Completion::Fail | Completion::Info => None,
+        };
+        let mut until: Vec<u64> =
+            self.appends.iter().map(|append| acknowledged(append).unwrap_or(u64::MAX)).collect();
+        for read in &self.reads {
+            let before = read.operation.invoked.saturating_sub(1);
+            for append in read.items.iter().filter_map(|item| self.by_element.get(item)) {
+                until[*append] = until[*append].max(before);
+            }
+        }
+        until
     }
 
     /// An acknowledged append that no read shows, though one shows an append that began only afterwards: the

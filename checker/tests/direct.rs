@@ -203,7 +203,7 @@ fn explained(spec: &KvSpec, history: &History<KvOp, KvRet>, kinds: &mut BTreeMap
 #[test]
 fn blocks_and_zones_agree_with_brute_force() {
     let cases = cases(60_000);
-    let (mut legal, mut illegal, mut left) = ([0; 7], [0; 7], [0; 7]);
+    let (mut legal, mut illegal) = ([0; 7], [0; 7]);
     let mut kinds = BTreeMap::new();
     for number in 0..cases {
         let mut random = Random(number);
@@ -222,20 +222,16 @@ fn blocks_and_zones_agree_with_brute_force() {
         let expected = brute_force(&spec, history.operations());
         let counter = if expected { &mut legal } else { &mut illegal };
         counter[flavour] += 1;
-        let Some(answer) = directly(&spec, &history) else {
-            left[flavour] += 1;
-            continue;
-        };
+        let answer =
+            directly(&spec, &history).unwrap_or_else(|| panic!("case {number} is decided: {history:#?}"));
         assert_eq!(answer, expected, "case {number}: {history:#?}");
         if !answer {
             explained(&spec, &history, &mut kinds);
         }
     }
-    println!("legal {legal:?}, illegal {illegal:?}, left to the search {left:?}, {kinds:?}");
+    println!("legal {legal:?}, illegal {illegal:?}, {kinds:?}");
     for flavour in 0..7 {
         assert!(legal[flavour] > cases / 80 && illegal[flavour] > cases / 80, "both verdicts are common");
-        let bare = FLAVOURS[flavour] == Flavour::Bare;
-        assert!(left[flavour] == 0 || bare && left[flavour] < cases / 200, "decided: {left:?}");
     }
     assert_eq!(kinds.len(), 8, "every kind occurs: {kinds:?}");
 }
@@ -269,10 +265,7 @@ fn blocks_and_zones_agree_with_the_search_on_larger_histories() {
                 continue;
             }
         };
-        let Some(answer) = directly(&spec, &history) else {
-            assert_eq!(flavour, Flavour::Bare, "case {number} is decided");
-            continue;
-        };
+        let answer = directly(&spec, &history).unwrap_or_else(|| panic!("case {number} is decided"));
         assert_eq!(answer, expected, "case {number}: {history:#?}");
         if expected {
             legal += 1;
@@ -282,7 +275,7 @@ fn blocks_and_zones_agree_with_the_search_on_larger_histories() {
         }
     }
     println!("legal {legal}, illegal {illegal}, too hard for the search {undecided}, {kinds:?}");
-    assert!(legal > cases / 5 && illegal > cases / 5);
+    assert!(legal > cases / 8 && illegal > cases / 8);
 }
 
 /// The operations of these lines, see the cases below: `invoked returned words`.

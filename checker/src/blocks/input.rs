@@ -6,13 +6,13 @@
 use rustc_hash::FxHashMap;
 
 use super::cutting::Cutter;
-use super::{KvOperation, NONE, Placed, Refutation, Stop, list, register};
+use super::view::View;
+use super::{KvOperation, NONE};
 use crate::history::Completion;
-use crate::kv::{KvOp, KvRet, KvSpec, is_empty};
+use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::value::Value;
 
-static NIL: Value = Value::Nil;
-static NO_ITEMS: [Value; 0] = [];
+pub(super) static NIL: Value = Value::Nil;
 
 /// The smallest thing that is written: a register's value, a list's element, a text's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,22 +58,23 @@ pub(super) enum Kind {
 
 /// Who wrote an atom.
 #[derive(Clone, Copy, Debug)]
-struct Writer {
-    write: u32,
-    several: bool,
+pub(super) struct Writer {
+    pub(super) write: u32,
+    pub(super) several: bool,
 }
 
 /// One key's operations, of a kind that blocks can be made of.
 #[derive(Debug)]
 pub(super) struct Key<'h> {
     pub(super) spec: &'h KvSpec,
-    operations: &'h [&'h KvOperation],
+    /// When each operation was invoked and when it completed; [`u64::MAX`] if it is not known to have.
+    pub(super) stamps: Vec<(u64, u64)>,
     pub(super) kind: Kind,
     /// In the order of their invocations.
     pub(super) reads: Vec<Read<'h>>,
     /// In the order of their invocations.
     pub(super) writes: Vec<Write<'h>>,
-    writers: FxHashMap<Atom<'h>, Writer>,
+    pub(super) writers: FxHashMap<Atom<'h>, Writer>,
 }
 
 impl<'h> Key<'h> {
@@ -94,7 +95,7 @@ impl<'h> Key<'h> {
         };
         let mut key = Self {
             spec,
-            operations,
+            stamps: Vec::with_capacity(operations.len()),
             kind,
             reads: Vec::new(),
             writes: Vec::new(),
@@ -102,6 +103,11 @@ impl<'h> Key<'h> {
         };
         for (index, operation) in operations.iter().enumerate() {
             let index = u32::try_from(index).ok().filter(|index| *index < NONE / 4)?;
+            let completed = operation.ret().and(operation.returned);
+            if completed == Some(u64::MAX) {
+                return None;
+            }
+            key.stamps.push((operation.invoked, completed.unwrap_or(u64::MAX)));
             if operation.completion != Completion::Fail {
                 key.add(index, operation)?;
             }
@@ -166,132 +172,12 @@ impl<'h> Key<'h> {
 
     /// What is known when everything that returned until this stamp has: what is open then is indeterminate.
     pub(super) fn until(&self, until: u64) -> View<'_, 'h> {
-        View { key: self, until }
-    }
-}
-
-/// A key's operations up to a moment.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct View<'k, 'h> {
-    pub(super) key: &'k Key<'h>,
-    until: u64,
-}
-
-impl<'k, 'h> View<'k, 'h> {
-    /// The operations in their groups and blocks.
-    pub(super) fn place(&self) -> Result<Vec<Placed>, Stop> {
-        match &self.key.kind {
-            Kind::Register => register::place(self),
-            Kind::List | Kind::Text(_) => list::place(self),
-        }
-    }
-
-    pub(super) fn invoked(&self, operation: u32) -> u64 {
-        self.key.operations[operation as usize].invoked
-    }
-
-    /// [`u64::MAX`] if it may not have finished.
-    pub(super) fn returned(&self, operation: u32) -> u64 {
-        let returned = self.key.operations[operation as usize].returned;
-        returned.filter(|returned| *returned <= self.until).unwrap_or(u64::MAX)
-    }
-
-    /// Whether it certainly took effect: it completed in time.
-    pub(super) fn is_done(&self, operation: u32) -> bool {
-        self.key.operations[operation as usize].returned.is_some_and(|returned| returned <= self.until)
-    }
-
-    /// The reads that completed in time.
-    pub(super) fn reads(&self) -> impl Iterator<Item = Read<'h>> + use<'_, 'k, 'h> {
-        self.key.reads.iter().copied().filter(|read| self.is_done(read.operation))
-    }
-
-    pub(super) fn write(&self, write: u32) -> Write<'h> {
-        self.key.writes[write as usize]
-    }
-
-    /// The atoms of a list, up to the first that nobody can have written.
-    pub(super) fn atoms(&self, shown: Shown<'h>) -> impl Iterator<Item = Atom<'h>> + use<'_, 'k, 'h> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let (atom, end) = self.atom_at(shown, at)?;
-            at = end;
-            Some(atom)
-        })
-    }
-
-    /// Whether some operation may have written an atom.
-    pub(super) fn is_written(&self, atom: Atom<'h>) -> bool {
-        self.key.writers.contains_key(&atom)
-    }
-
-    /// The only write of an atom that `reader` saw.
-    pub(super) fn writer(&self, atom: Atom<'h>, reader: u32) -> Result<u32, Stop> {
-        match self.key.writers.get(&atom) {
-            None => Err(Refutation::Phantom { reader }.into()),
-            Some(writer) if writer.several => Err(Stop::Unclear),
-            Some(writer) => Ok(writer.write),
-        }
-    }
-
-    /// The write that made a register hold `atom`, `None` for the initial state.
-    pub(super) fn source(&self, atom: Atom<'h>, reader: u32) -> Result<Option<u32>, Stop> {
-        if atom != Atom::Value(&NIL) {
-            return self.writer(atom, reader).map(Some);
-        }
-        // Nil again after the initial state: which of the two was seen is not known.
-        if self.key.writers.contains_key(&atom) { Err(Stop::Unclear) } else { Ok(None) }
-    }
-
-    /// The list that a read shows; `None` if it is none that the key could ever hold.
-    pub(super) fn shown(&self, value: &'h Value) -> Option<Shown<'h>> {
-        if is_empty(value) && !self.key.spec.same(value, &Value::Nil) {
-            return None;
-        }
-        let text = matches!(self.key.kind, Kind::Text(_));
-        match value {
-            _ if is_empty(value) => Some(if text { Shown::Text("") } else { Shown::Items(&NO_ITEMS) }),
-            Value::Text(value) if text => Some(Shown::Text(value)),
-            Value::List(items) if !text => Some(Shown::Items(items)),
-            Value::Int(_) if !text => Some(Shown::Items(std::slice::from_ref(value))),
-            _ => None,
-        }
-    }
-
-    /// The atom that begins at `at`, and where it ends; `None` if none of those written does.
-    pub(super) fn atom_at(&self, shown: Shown<'h>, at: usize) -> Option<(Atom<'h>, usize)> {
-        match (shown, &self.key.kind) {
-            (Shown::Items(items), _) => items.get(at).map(|item| (Atom::Value(item), at + 1)),
-            (Shown::Text(text), Kind::Text(cutter)) => {
-                let end = at
-                    + cutter.cut(&text[at..], |token| self.key.writers.contains_key(&Atom::Token(token)))?;
-                Some((Atom::Token(&text[at..end]), end))
-            }
-            (Shown::Text(_), _) => None,
-        }
-    }
-}
-
-/// A list as a read shows it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Shown<'h> {
-    Items(&'h [Value]),
-    Text(&'h str),
-}
-
-impl Shown<'_> {
-    pub(super) fn len(self) -> usize {
-        match self {
-            Self::Items(items) => items.len(),
-            Self::Text(text) => text.len(),
-        }
-    }
-
-    pub(super) fn begins_with(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Items(items), Self::Items(other)) => items.starts_with(other),
-            (Self::Text(text), Self::Text(other)) => text.starts_with(other),
-            _ => false,
+        let begun = |operation: u32| self.stamps[operation as usize].0 <= until;
+        View {
+            key: self,
+            until,
+            reads: self.reads.partition_point(|read| begun(read.operation)),
+            writes: self.writes.partition_point(|write| begun(write.operation)),
         }
     }
 }

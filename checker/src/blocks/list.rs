@@ -7,7 +7,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::input::{Atom, How, Read, Shown, View};
+use super::input::{Atom, How, Read};
+use super::view::{Shown, View};
 use super::{INITIAL, NONE, Placed, Refutation, Stop};
 
 /// A list from one overwrite to the next.
@@ -60,10 +61,10 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
     }
     let mut placed = Vec::with_capacity(reads.len() + view.key.writes.len());
     let mut blocks = u32::try_from(epochs.epochs.len()).expect("fewer than there are operations");
-    for (write, (epoch, version)) in view.key.writes.iter().zip(&epochs.homes) {
+    for (number, (write, (epoch, version))) in view.key.writes.iter().zip(&epochs.homes).enumerate() {
         if *epoch != NONE {
             placed.push(Placed::writer(*epoch, *version, write.operation));
-        } else if view.is_done(write.operation) {
+        } else if view.is_written(number) {
             placed.push(Placed::writer(blocks, 0, write.operation));
             blocks += 1;
         }
@@ -157,7 +158,7 @@ impl<'h> Epochs<'_, '_, 'h> {
         let bare = matches!(read.value, crate::Value::Int(_));
         let expected = version == 0 && put != NONE && self.view.write(put).bare;
         if bare != expected {
-            return Err(Stop::Unclear);
+            return Err(Refutation::Phantom { reader: read.operation }.into());
         }
         Ok(u32::try_from(version).expect("fewer than there are operations"))
     }

@@ -13,6 +13,7 @@ mod list;
 mod naming;
 mod order;
 mod register;
+mod view;
 mod within;
 mod words;
 
@@ -21,8 +22,9 @@ use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::spec::Direct;
 use crate::verdict::Violation;
 
-use input::{Key, View};
+use input::Key;
 use order::Zone;
+use view::View;
 
 type KvOperation = Operation<KvOp, KvRet>;
 
@@ -160,20 +162,44 @@ pub(crate) fn explain(
     Some(words::Words::new(name, operations, &view, placed).violation(&refutation))
 }
 
-/// The first stamp at which the history was illegal already, what was open then being indeterminate; found by
-/// halving, since a history that goes on stays illegal. `None` if it is not known to be.
+/// The first stamp at which the history was illegal already, what was open then being indeterminate. A history that
+/// goes on stays illegal, so it is found by halving, from the witnesses of the whole history backwards: they are
+/// often the only ones, or among the first. `None` if the history is not known to be illegal.
 fn earliest(key: &Key<'_>, operations: &[&KvOperation]) -> Option<u64> {
-    let refuted = |until: u64| matches!(judge(&key.until(until)), Err(Stop::Refuted(_)));
-    if !refuted(u64::MAX) {
-        return None;
-    }
     let mut returns: Vec<u64> = operations.iter().filter_map(|operation| operation.returned).collect();
     returns.sort_unstable();
     returns.dedup();
-    let (mut low, mut high) = (0, returns.len() - 1);
+    // When the last of the witnesses had completed, if there are any at this stamp.
+    let refuted = |until: u64| match judge(&key.until(until)) {
+        Err(Stop::Refuted(refutation)) => {
+            let witnesses = refutation.witnesses().into_iter();
+            let completed = witnesses.filter_map(|witness| operations[witness as usize].returned);
+            Some(completed.filter(|completed| *completed <= until).max().unwrap_or(until).min(until))
+        }
+        Ok(_) | Err(Stop::Unclear) => None,
+    };
+    // Refuted at `high`, and not below `low`.
+    let (mut low, mut high) = (0, returns.len().checked_sub(1)?);
+    let mut completed = refuted(u64::MAX)?;
+    let mut step = 1;
     while low < high {
-        let middle = usize::midpoint(low, high);
-        if refuted(returns[middle]) { high = middle } else { low = middle + 1 }
+        // Where the witnesses were complete they mostly are enough; what they rest on may have come later.
+        let known = returns.partition_point(|returned| *returned < completed);
+        let probe = if (low..high).contains(&known) {
+            completed = u64::MAX;
+            known
+        } else if step < high - low {
+            high - step
+        } else {
+            usize::midpoint(low, high)
+        };
+        match refuted(returns[probe]) {
+            Some(at) => {
+                (high, completed) = (probe, at);
+                step *= 2;
+            }
+            None => low = probe + 1,
+        }
     }
     Some(returns[high])
 }

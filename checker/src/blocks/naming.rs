@@ -38,7 +38,7 @@ impl Words<'_, '_, '_> {
         let mut at = 0;
         while at < shown.len() {
             match self.view.atom_at(shown, at) {
-                Some((atom, end)) if self.view.is_written(atom) => at = end,
+                Some((atom, end)) if self.view.has_writer(atom) => at = end,
                 Some((Atom::Value(item), _)) => {
                     let wrote =
                         |value: &Value| value == item || value.as_list() == Some(std::slice::from_ref(item));

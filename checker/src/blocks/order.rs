@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::input::View;
+use super::view::View;
 use super::{INITIAL, Placed, Refutation};
 
 /// When a block's first operation finished and when its last one began.
@@ -27,6 +27,14 @@ pub(super) struct Zone {
 impl Zone {
     fn is_forward(&self) -> bool {
         self.first_return < Some(self.last_invocation)
+    }
+
+    /// Sorted by this, all blocks are in a legal order, if no two tear each other: a forward zone stands where it
+    /// begins, a backward one where it does too, in front of a forward one on ties. For if A must come before B,
+    /// which is backward, A begins before B does (a backward A even ends before); and if B is forward but A is not,
+    /// A cannot have begun within B or after, or B would have to come before A.
+    fn rank(&self) -> (Option<u64>, bool) {
+        if self.is_forward() { (self.first_return, true) } else { (Some(self.last_invocation), false) }
     }
 
     /// Whether something of this block finished before something of the other began.
@@ -50,28 +58,18 @@ pub(super) fn arrange(view: &View<'_, '_>, placed: &mut [Placed]) -> Result<Vec<
     if let Some(pair) = forward.windows(2).find(|pair| pair[1].must_precede(&pair[0])) {
         return Err(Refutation::Cross { one: pair[0].clone(), other: pair[1].clone() });
     }
-    // (when, forward zones behind others, the block's operations)
-    let mut blocks: Vec<(Option<u64>, bool, Range<usize>)> =
-        forward.iter().map(|zone| (zone.first_return, true, zone.places.clone())).collect();
     for zone in &backward {
-        blocks.push((Some(place_between(zone, &forward)?), false, zone.places.clone()));
+        // Forward zones do not overlap: only the last of those that began before can hold this one.
+        let before = forward.partition_point(|other| other.must_precede(zone));
+        let open = before.checked_sub(1).map(|index| &forward[index]);
+        if let Some(open) = open.filter(|open| zone.must_precede(open)) {
+            return Err(Refutation::Cross { one: open.clone(), other: zone.clone() });
+        }
     }
-    blocks.sort_by_key(|(when, forward, _)| (*when, *forward));
-    let operations = blocks.into_iter().flat_map(|(_, _, places)| &placed[places]);
+    let mut zones: Vec<&Zone> = forward.iter().chain(&backward).collect();
+    zones.sort_by_key(|zone| zone.rank());
+    let operations = zones.into_iter().flat_map(|zone| &placed[zone.places.clone()]);
     Ok(operations.map(|placed| placed.operation).collect())
-}
-
-/// The stamp at which a backward zone takes its place among the forward ones, which do not overlap: when its last
-/// operation began, or where the forward zone that was open then ends.
-fn place_between(zone: &Zone, forward: &[Zone]) -> Result<u64, Refutation> {
-    let began_before = forward.partition_point(|other| other.must_precede(zone));
-    let Some(open) = began_before.checked_sub(1).map(|index| &forward[index]) else {
-        return Ok(zone.last_invocation);
-    };
-    if zone.must_precede(open) {
-        return Err(Refutation::Cross { one: open.clone(), other: zone.clone() });
-    }
-    Ok(zone.last_invocation.max(open.last_invocation))
 }
 
 /// One block's groups, in order: its zone, or two operations that stand the other way round in real time.

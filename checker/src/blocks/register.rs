@@ -4,7 +4,8 @@
 //! write that nothing observed is left out: nobody reads between it and the next write. One whose value was read,
 //! or replaced by a cas that took effect, certainly took effect.
 
-use super::input::{How, View};
+use super::input::How;
+use super::view::View;
 use super::{INITIAL, NONE, Placed, Refutation, Stop};
 
 /// A version's block and its number there.
@@ -83,7 +84,7 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
     let writes = u32::try_from(view.key.writes.len()).expect("fewer than there are operations");
     let mut chains = Chains::new(writes as usize);
     for write in 0..writes {
-        if view.is_done(view.write(write).operation) {
+        if view.is_written(write as usize) {
             chains.takes_effect(write);
         }
     }

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::input::{Atom, How, Kind, View};
+use super::input::{Atom, How, Kind};
+use super::view::View;
 use super::{KvOperation, NONE, Placed, Refutation, crossing};
 use crate::contradiction::{seen, violation};
 use crate::history::OpId;

@@ -1,0 +1,146 @@
+//! A key's operations as they were known at a moment, and the lists that its reads show.
+//!
+//! What had not returned by then is indeterminate. A write that began later is still there for whoever saw it: that
+//! one is then refuted by the order of the two.
+
+use super::input::{Atom, Key, Kind, NIL, Read, Write};
+use super::{Placed, Refutation, Stop, list, register};
+use crate::kv::is_empty;
+use crate::value::Value;
+
+static NO_ITEMS: [Value; 0] = [];
+
+/// A key's operations up to a moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'k, 'h> {
+    pub(super) key: &'k Key<'h>,
+    pub(super) until: u64,
+    /// So many of the key's reads had begun.
+    pub(super) reads: usize,
+    /// So many of its writes.
+    pub(super) writes: usize,
+}
+
+impl<'k, 'h> View<'k, 'h> {
+    /// The operations in their groups and blocks.
+    pub(super) fn place(&self) -> Result<Vec<Placed>, Stop> {
+        match &self.key.kind {
+            Kind::Register => register::place(self),
+            Kind::List | Kind::Text(_) => list::place(self),
+        }
+    }
+
+    pub(super) fn invoked(&self, operation: u32) -> u64 {
+        self.key.stamps[operation as usize].0
+    }
+
+    /// [`u64::MAX`] if it may not have finished.
+    pub(super) fn returned(&self, operation: u32) -> u64 {
+        let returned = self.key.stamps[operation as usize].1;
+        if returned <= self.until { returned } else { u64::MAX }
+    }
+
+    /// Whether it certainly took effect: it completed in time.
+    pub(super) fn is_done(&self, operation: u32) -> bool {
+        self.returned(operation) < u64::MAX
+    }
+
+    /// Whether a write certainly took effect, nobody having to have seen it.
+    pub(super) fn is_written(&self, write: usize) -> bool {
+        write < self.writes && self.is_done(self.key.writes[write].operation)
+    }
+
+    /// The reads that completed in time.
+    pub(super) fn reads(&self) -> impl Iterator<Item = Read<'h>> + use<'_, 'k, 'h> {
+        self.key.reads[..self.reads].iter().copied().filter(|read| self.is_done(read.operation))
+    }
+
+    pub(super) fn write(&self, write: u32) -> Write<'h> {
+        self.key.writes[write as usize]
+    }
+
+    /// The atoms of a list, up to the first that nobody can have written.
+    pub(super) fn atoms(&self, shown: Shown<'h>) -> impl Iterator<Item = Atom<'h>> + use<'_, 'k, 'h> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let (atom, end) = self.atom_at(shown, at)?;
+            at = end;
+            Some(atom)
+        })
+    }
+
+    /// Whether some operation may have written an atom.
+    pub(super) fn has_writer(&self, atom: Atom<'h>) -> bool {
+        self.key.writers.contains_key(&atom)
+    }
+
+    /// The only write of an atom that `reader` saw.
+    pub(super) fn writer(&self, atom: Atom<'h>, reader: u32) -> Result<u32, Stop> {
+        match self.key.writers.get(&atom) {
+            None => Err(Refutation::Phantom { reader }.into()),
+            Some(writer) if writer.several => Err(Stop::Unclear),
+            Some(writer) => Ok(writer.write),
+        }
+    }
+
+    /// The write that made a register hold `atom`, `None` for the initial state.
+    pub(super) fn source(&self, atom: Atom<'h>, reader: u32) -> Result<Option<u32>, Stop> {
+        if atom != Atom::Value(&NIL) {
+            return self.writer(atom, reader).map(Some);
+        }
+        // Nil again after the initial state: which of the two was seen is not known.
+        if self.key.writers.contains_key(&atom) { Err(Stop::Unclear) } else { Ok(None) }
+    }
+
+    /// The list that a read shows; `None` if it is none that the key could ever hold.
+    pub(super) fn shown(&self, value: &'h Value) -> Option<Shown<'h>> {
+        if is_empty(value) && !self.key.spec.same(value, &Value::Nil) {
+            return None;
+        }
+        let text = matches!(self.key.kind, Kind::Text(_));
+        match value {
+            _ if is_empty(value) => Some(if text { Shown::Text("") } else { Shown::Items(&NO_ITEMS) }),
+            Value::Text(value) if text => Some(Shown::Text(value)),
+            Value::List(items) if !text => Some(Shown::Items(items)),
+            Value::Int(_) if !text => Some(Shown::Items(std::slice::from_ref(value))),
+            _ => None,
+        }
+    }
+
+    /// The atom that begins at `at`, and where it ends; `None` if none of those written does.
+    pub(super) fn atom_at(&self, shown: Shown<'h>, at: usize) -> Option<(Atom<'h>, usize)> {
+        match (shown, &self.key.kind) {
+            (Shown::Items(items), _) => items.get(at).map(|item| (Atom::Value(item), at + 1)),
+            (Shown::Text(text), Kind::Text(cutter)) => {
+                let end = at
+                    + cutter.cut(&text[at..], |token| self.key.writers.contains_key(&Atom::Token(token)))?;
+                Some((Atom::Token(&text[at..end]), end))
+            }
+            (Shown::Text(_), _) => None,
+        }
+    }
+}
+
+/// A list as a read shows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown<'h> {
+    Items(&'h [Value]),
+    Text(&'h str),
+}
+
+impl Shown<'_> {
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::Items(items) => items.len(),
+            Self::Text(text) => text.len(),
+        }
+    }
+
+    pub(super) fn begins_with(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Items(items), Self::Items(other)) => items.starts_with(other),
+            (Self::Text(text), Self::Text(other)) => text.starts_with(other),
+            _ => false,
+        }
+    }
+}
