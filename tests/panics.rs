@@ -62,7 +62,10 @@ impl Client<KvSpec> for Memory {
 }
 
 fn outcome(in_a_task: bool) -> squall::Outcome {
-    trial(move || Fragile { in_a_task, ..Fragile::default() }, append(1)).nemesis("none").duration_ms(2_000).run()
+    trial(move || Fragile { in_a_task, ..Fragile::default() }, append(1))
+        .nemesis("none")
+        .duration_ms(2_000)
+        .run()
 }
 
 #[test]
@@ -70,7 +73,11 @@ fn a_panic_of_a_spawned_task_is_found() {
     let outcome = outcome(true);
     assert_eq!(outcome.verdict, Verdict::Invalid);
     assert_eq!(outcome.violations[0].check, "panic");
-    assert!(outcome.violations[0].message.contains("the fuse has blown"), "{}", outcome.violations[0].message);
+    assert!(
+        outcome.violations[0].message.contains("the fuse has blown"),
+        "{}",
+        outcome.violations[0].message
+    );
     assert!(outcome.violations[0].message.contains("tests/panics.rs"), "the place is named");
     assert!(outcome.operations.ok > 10, "the history so far is kept");
 }

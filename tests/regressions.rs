@@ -31,7 +31,8 @@ fn kept_plans_fail_with_their_bug_and_only_with_it() {
     for entry in fs::read_dir(&folder).expect("the folder of kept plans") {
         let path = entry.expect("an entry").path();
         let text = fs::read_to_string(&path).expect("a text");
-        let mut plan: Plan<KeyValueStep> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let mut plan: Plan<KeyValueStep> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         if !plan.config.bugs.is_empty() {
             assert_eq!(verdict(&plan), Verdict::Invalid, "{} no longer fails with its bug", path.display());
         }

@@ -332,7 +332,8 @@ where
                 NemesisEvent::Begin { id, description, targets } => {
                     let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
                     // The record has times of its own.
-                    let description = description.split_once(": ").map_or(&*description, |(_, what)| what).to_owned();
+                    let description =
+                        description.split_once(": ").map_or(&*description, |(_, what)| what).to_owned();
                     self.faults.retain(|fault| fault.id != id || fault.withheld.is_none());
                     let joined = (!targets.is_empty()).then(|| targets.join(","));
                     self.faults.push(FaultRecord {
