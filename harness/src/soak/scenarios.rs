@@ -42,16 +42,13 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
-        name: "contested-leadership",
-        about: "the leader is cut off, paused and overtaken, again and again",
-        nemesis: "leader-alone,majority-minority,flapping,pause,delay",
-        ..PLAIN
-    },
-    Scenario {
-        name: "small-cluster-restarts",
-        about: "three replicas crash in turn while messages are late: what one forgets decides",
-        nemesis: "crash,crash-loop,lose-unsynced,delay,loss,leader-alone",
-        nodes: 3,
+        name: "open-slots",
+        about: "proposals and votes are lost and late while the leader comes and goes: slots stay open across ballots",
+        faults: r#"[
+            {"id":1,"at_ms":500,"for_ms":9000,"fault":{"loss":{"links":"servers","ppm":600000,"kinds":["accept"]}}},
+            {"id":2,"at_ms":500,"for_ms":9000,"fault":{"delay":{"links":"servers","min_ms":10,"max_ms":300,"kinds":["accept","accepted"]}}},
+            {"id":3,"at_ms":700,"for_ms":8500,"fault":{"flapping":{"target":"leader","cut_ms":200,"connected_ms":300,"clients":"reach-all"}}}
+        ]"#,
         ..PLAIN
     },
 ];
