@@ -1,10 +1,10 @@
-//! Named scenarios: hand-picked faults and sizes in which a certain kind of mistake shows soon.
+//! Named scenarios: hand-picked faults under which a certain kind of mistake shows soon.
 //!
 //! `--nemesis all` spreads over everything; some mistakes need the same few faults over and over. A scenario is only a
-//! selection (or a list of faults written by hand) and sizes: it stays inside the fault model, so that a correct cluster
+//! selection or a list of faults written by hand: it stays inside the fault model, so that a correct cluster
 //! stays clean under it.
 
-/// A selection of faults and sizes with a name.
+/// A selection of faults with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// Its name.
@@ -15,16 +15,12 @@ pub struct Scenario {
     pub nemesis: &'static str,
     /// Faults written by hand, as in plans; empty: drawn ones.
     pub faults: &'static str,
-    /// Servers; 0: the mode's default.
-    pub nodes: u32,
-    /// Clients; 0: the default.
-    pub clients: u32,
     /// The longest time without a successful operation that is tolerated under these faults; 0: any.
     pub gap_max_ms: u64,
 }
 
 const PLAIN: Scenario =
-    Scenario { name: "", about: "", nemesis: "none", faults: "", nodes: 0, clients: 0, gap_max_ms: 0 };
+    Scenario { name: "", about: "", nemesis: "none", faults: "", gap_max_ms: 0 };
 
 /// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
