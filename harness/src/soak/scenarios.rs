@@ -19,8 +19,7 @@ pub struct Scenario {
     pub gap_max_ms: u64,
 }
 
-const PLAIN: Scenario =
-    Scenario { name: "", about: "", nemesis: "none", faults: "", gap_max_ms: 0 };
+const PLAIN: Scenario = Scenario { name: "", about: "", nemesis: "none", faults: "", gap_max_ms: 0 };
 
 /// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
