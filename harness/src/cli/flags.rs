@@ -23,7 +23,7 @@ pub(crate) struct ExperimentFlags {
     /// Faults: none, all, or families and faults joined by commas; see squall list nemeses [default: all]
     #[arg(long, value_name = "FAULTS")]
     nemesis: Option<String>,
-    /// Faults and sizes picked by hand, in place of --nemesis; see squall list scenarios
+    /// Faults picked by hand, in place of --nemesis; see squall list scenarios
     #[arg(long, value_name = "NAME", conflicts_with = "nemesis")]
     scenario: Option<String>,
     /// Servers [default: 5, in mode single 1]

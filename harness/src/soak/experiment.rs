@@ -180,17 +180,14 @@ impl Wanted {
         let selection = scenario.map(|scenario| scenario.nemesis.to_owned()).or_else(|| self.nemesis.clone());
         let selection = selection.unwrap_or(default.nemesis);
         let nemesis: Selection = selection.parse()?;
-        // What a scenario leaves open is 0.
-        let size = |of: fn(&Scenario) -> u32| scenario.map(of).filter(|size| *size > 0);
-        let clients = self.clients.or_else(|| size(|scenario| scenario.clients)).unwrap_or(default.clients);
-        let nodes = self.nodes.or_else(|| size(|scenario| scenario.nodes));
+        let clients = self.clients.unwrap_or(default.clients);
         let steps_per_client = self.operations.map(|asked| steps_per_client(asked, clients)).transpose()?;
         let enough = steps_per_client.map(|steps| (u64::from(steps) + 1) * STEP_MS_MAX);
         let config = Config {
             mode: mode_name,
             workload: workload_name,
             nemesis: self.scenario.as_ref().map_or(selection, |name| format!("scenario {name}")),
-            nodes: nodes.unwrap_or(if mode == Mode::Single { 1 } else { default.nodes }),
+            nodes: self.nodes.unwrap_or(if mode == Mode::Single { 1 } else { default.nodes }),
             clients,
             keys: self.keys.unwrap_or(default.keys),
             duration_ms: self.duration_ms.or(enough).unwrap_or(default.duration_ms),

@@ -1,10 +1,10 @@
-//! Named scenarios: hand-picked faults and sizes in which a certain kind of mistake shows soon.
+//! Named scenarios: hand-picked faults under which a certain kind of mistake shows soon.
 //!
 //! `--nemesis all` spreads over everything; some mistakes need the same few faults over and over. A scenario is only a
-//! selection (or a list of faults written by hand) and sizes: it stays inside the fault model, so that a correct cluster
+//! selection or a list of faults written by hand: it stays inside the fault model, so that a correct cluster
 //! stays clean under it.
 
-/// A selection of faults and sizes with a name.
+/// A selection of faults with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// Its name.
@@ -15,16 +15,11 @@ pub struct Scenario {
     pub nemesis: &'static str,
     /// Faults written by hand, as in plans; empty: drawn ones.
     pub faults: &'static str,
-    /// Servers; 0: the mode's default.
-    pub nodes: u32,
-    /// Clients; 0: the default.
-    pub clients: u32,
     /// The longest time without a successful operation that is tolerated under these faults; 0: any.
     pub gap_max_ms: u64,
 }
 
-const PLAIN: Scenario =
-    Scenario { name: "", about: "", nemesis: "none", faults: "", nodes: 0, clients: 0, gap_max_ms: 0 };
+const PLAIN: Scenario = Scenario { name: "", about: "", nemesis: "none", faults: "", gap_max_ms: 0 };
 
 /// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
@@ -42,16 +37,13 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
-        name: "contested-leadership",
-        about: "the leader is cut off, paused and overtaken, again and again",
-        nemesis: "leader-alone,majority-minority,flapping,pause,delay",
-        ..PLAIN
-    },
-    Scenario {
-        name: "small-cluster-restarts",
-        about: "three replicas crash in turn while messages are late: what one forgets decides",
-        nemesis: "crash,crash-loop,lose-unsynced,delay,loss,leader-alone",
-        nodes: 3,
+        name: "open-slots",
+        about: "proposals and votes are lost and late while the leader comes and goes: slots stay open across ballots",
+        faults: r#"[
+            {"id":1,"at_ms":500,"for_ms":9000,"fault":{"loss":{"links":"servers","ppm":600000,"kinds":["accept"]}}},
+            {"id":2,"at_ms":500,"for_ms":9000,"fault":{"delay":{"links":"servers","min_ms":10,"max_ms":300,"kinds":["accept","accepted"]}}},
+            {"id":3,"at_ms":700,"for_ms":8500,"fault":{"flapping":{"target":"leader","cut_ms":200,"connected_ms":300,"clients":"reach-all"}}}
+        ]"#,
         ..PLAIN
     },
 ];
