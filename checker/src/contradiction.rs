@@ -1,9 +1,9 @@
 //! Why a key's history is impossible: a shortest cycle of operations that would each have to come before the next.
 //!
-//! Where every value has one writer, blocks and zones show it, and on lists of unique elements the exactly-once
-//! check does. Elsewhere the few operations that the
-//! reductions left make a graph: real time, who read from whom, and what follows from the two (Gibbons and Korach,
-//! "Testing shared memories", 1997). Only certain edges are drawn; where they make no cycle, nothing is claimed.
+//! Where every value has one writer, blocks and zones show it; on lists of unique elements the exactly-once check.
+//! Elsewhere the few operations that the reductions left make a graph: real time, who read from whom, and what
+//! follows from the two (Gibbons and Korach, "Testing shared memories", 1997). Only certain edges are drawn; where
+//! they make no cycle, nothing is claimed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -358,6 +358,7 @@ impl<'h> Log<'h> {
                     let acknowledged = append.operation.precedes(read.operation)
                         && append.operation.completion != Completion::Fail;
                     let back = self.comes_back(read, append);
+                    debug_assert_eq!(would_be_lost(index), acknowledged && back.is_none(), "as counted");
                     *slot = Some(self.lacks(read, append, acknowledged, back));
                 }
             }
