@@ -19,6 +19,16 @@ pub enum Mode {
     Paxos,
 }
 
+impl Mode {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Paxos => "paxos",
+        }
+    }
+}
+
 /// The part of the system that a bug breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

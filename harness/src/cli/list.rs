@@ -7,7 +7,7 @@ use squall_checker::judge::Model;
 use squall_cluster::bugs::Bug;
 
 use crate::nemesis;
-use crate::soak::{MODES, SCENARIOS, WORKLOADS, name_of, table};
+use crate::soak::{MODES, SCENARIOS, WORKLOADS, table};
 
 use super::console::Console;
 use super::exit::Exit;
@@ -83,7 +83,7 @@ impl Kind {
 }
 
 fn modes(bug: Bug) -> Vec<&'static str> {
-    bug.modes().iter().map(|mode| name_of(*mode)).collect()
+    bug.modes().iter().map(|mode| mode.name()).collect()
 }
 
 fn layer(bug: Bug) -> String {

@@ -8,7 +8,7 @@ use squall_cluster::bugs::Bug;
 
 use crate::soak::{
     BugResult, Control, HuntResult, MutantSettings, Mutants, Outside, QUICK, Wanted, bug_of, hunts_of,
-    mode_of, mutants, name_of,
+    mode_of, mutants,
 };
 
 use super::CliError;
@@ -154,7 +154,7 @@ fn row(result: &HuntResult) -> [String; 7] {
     };
     [
         hunt.bug.name().into(),
-        name_of(hunt.mode).into(),
+        hunt.mode.name().into(),
         found.into(),
         by,
         after,

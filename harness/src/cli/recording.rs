@@ -6,9 +6,7 @@ use squall_checker::Verdict;
 
 use crate::determinism::{self, NotDeterministic};
 use crate::soak::{ClusterPlan, Experiment};
-use crate::store::{
-    RunLine, RunRecord, SoakFolder, Store, StoreError, StoredRun, build_id, plan_text, report_page,
-};
+use crate::store::{RunRecord, SoakFolder, Store, StoreError, with_run};
 use crate::trial::Outcome;
 use crate::trial::failure::Account;
 
@@ -36,16 +34,10 @@ impl Recording<'_> {
     /// Stores the run whole.
     pub(crate) fn store(&self, place: &Place<'_>) -> Result<(PathBuf, RunRecord), StoreError> {
         let Self { plan, outcome, elapsed_ms, began } = *self;
-        let line = RunLine::new(&plan.config, plan.seed, outcome, elapsed_ms, String::new());
-        let record =
-            RunRecord::new(build_id().into(), began.text.clone(), line, plan.config.clone(), outcome);
-        let text = plan_text(plan);
-        let report = |replay: &str| report_page(plan, outcome, replay);
-        let run = StoredRun { record: &record, plan: &text, outcome, report: &report };
-        match place {
-            Place::Runs(store) => store.write_run(&began.stamp, &run),
-            Place::Failures(folder) => folder.failure(&run),
-        }
+        with_run(plan, outcome, elapsed_ms, began, |run| match place {
+            Place::Runs(store) => store.write_run(&began.stamp, run),
+            Place::Failures(folder) => folder.failure(run),
+        })
     }
 }
 

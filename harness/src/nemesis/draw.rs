@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use super::catalogue::Kind;
 use super::fault::{ClientSide, DiskLoss, Family, Fault, Links, Target};
-use super::model::{Mode, Topology};
+use super::model::{Mode, Topology, message_kinds};
 use squall_workloads::decide::{Draw, PPM_ALWAYS};
 
 /// The shortest fault that is drawn.
@@ -182,7 +182,7 @@ fn some_kinds(draw: &mut Draw, ppm: u32, links: Links, mode: Mode) -> Vec<String
         Links::To(_) => *kind != "reply",
         Links::All => true,
     };
-    let travelling: Vec<&str> = mode.message_kinds().iter().copied().filter(travels).collect();
+    let travelling: Vec<&str> = message_kinds(mode).iter().copied().filter(travels).collect();
     assert!(!travelling.is_empty(), "something travels on {links:?}");
     let (is_some, first, second) = (draw.chance(ppm), *draw.pick(&travelling), *draw.pick(&travelling));
     let mut kinds = vec![first.to_owned(), second.to_owned()];

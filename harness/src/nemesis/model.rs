@@ -5,48 +5,16 @@
 //! keeps count; here is the rule.
 
 use serde::{Deserialize, Serialize};
+pub use squall_cluster::bugs::Mode;
+use squall_cluster::message::Message;
 
 use super::fault::Fault;
 
-/// The protocol under test, as far as faults care.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// One durable server.
-    Single,
-    /// One replicated state machine.
-    Paxos,
-}
-
-impl Mode {
-    /// As on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Single => "single",
-            Self::Paxos => "paxos",
-        }
-    }
-
-    /// The kinds of messages that filters may name, as the surface names them.
-    pub fn message_kinds(self) -> &'static [&'static str] {
-        match self {
-            Self::Single => &["request", "reply"],
-            Self::Paxos => &[
-                "request",
-                "reply",
-                "prepare",
-                "promise",
-                "nack",
-                "accept",
-                "accepted",
-                "heartbeat",
-                "heartbeat-ack",
-                "learn-request",
-                "learn",
-                "install-snapshot",
-                "snapshot-ack",
-            ],
-        }
+/// The kinds of messages that filters may name in a mode.
+pub fn message_kinds(mode: Mode) -> &'static [&'static str] {
+    match mode {
+        Mode::Single => &["request", "reply"],
+        Mode::Paxos => Message::KINDS,
     }
 }
 

@@ -78,7 +78,7 @@ impl BuiltIn {
 
 impl Subject<KeyValue> for BuiltIn {
     fn mode(&self) -> String {
-        mode_name(self.mode).into()
+        self.mode.name().into()
     }
 
     fn nodes(&self) -> u32 {
@@ -95,14 +95,6 @@ impl Subject<KeyValue> for BuiltIn {
 
     fn is_built_in(&self) -> bool {
         true
-    }
-}
-
-/// The name of a mode, as on the command line.
-pub fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Single => "single",
-        Mode::Paxos => "paxos",
     }
 }
 

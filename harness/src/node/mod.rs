@@ -5,7 +5,7 @@
 mod built_in;
 mod cluster;
 
-pub use built_in::{BuiltIn, mode_name, paxos, single};
+pub use built_in::{BuiltIn, paxos, single};
 pub use squall_cluster::bugs::Mode;
 
 /// What a node's software returns: turmoil's result.

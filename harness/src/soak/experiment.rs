@@ -155,15 +155,6 @@ pub fn scenario_of(name: &str) -> Result<&'static Scenario, UnknownName> {
     })
 }
 
-/// The name of a mode.
-pub fn name_of(mode: Mode) -> &'static str {
-    MODES
-        .iter()
-        .find(|(known, ..)| *known == mode)
-        .map(|(_, name, _)| *name)
-        .expect("the table has every mode")
-}
-
 impl Wanted {
     /// The experiment that is asked for.
     ///
@@ -242,7 +233,7 @@ fn built(config: &Config, mode: Mode, flavour: Flavour) -> Result<(BuiltIn, KeyV
     for name in &config.bugs {
         let bug = bug_of(name)?;
         if !bug.modes().contains(&mode) {
-            let possible: Vec<_> = bug.modes().iter().map(|mode| name_of(*mode)).collect();
+            let possible: Vec<_> = bug.modes().iter().map(|mode| mode.name()).collect();
             let possible = possible.join(" or ");
             return Err(ExperimentError::BugElsewhere {
                 bug: bug.name(),

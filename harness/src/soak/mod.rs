@@ -25,7 +25,7 @@ use crate::store::RunLine;
 use crate::trial::Outcome;
 
 pub use experiment::{
-    ClusterPlan, Experiment, ExperimentError, MODES, WORKLOADS, Wanted, bug_of, flavour_of, mode_of, name_of,
+    ClusterPlan, Experiment, ExperimentError, MODES, WORKLOADS, Wanted, bug_of, flavour_of, mode_of,
     scenario_of,
 };
 pub use hunts::QUICK;

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use squall_checker::Verdict;
 use squall_cluster::bugs::{Bug, Mode};
 
-use super::experiment::{Experiment, ExperimentError, Wanted, name_of};
+use super::experiment::{Experiment, ExperimentError, Wanted};
 use super::hunts::{Suited, suited};
 use super::scenarios::Scenario;
 use super::statistics::Percentiles;
@@ -158,7 +158,7 @@ impl Hunt {
     /// What is asked for to run it.
     pub fn wanted(&self, base: &Wanted) -> Wanted {
         Wanted {
-            mode: Some(name_of(self.mode).into()),
+            mode: Some(self.mode.name().into()),
             workload: Some(self.workload.into()),
             bugs: vec![self.bug.name().into()],
             // A number of replicas means nothing to one server.

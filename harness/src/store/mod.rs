@@ -16,10 +16,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use serde::Serialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::clocks::Moment;
 use crate::sim::TraceEntry;
-use crate::trial::Outcome;
+use crate::trial::{Outcome, Plan};
 
 pub use error::StoreError;
 pub use files::write_file;
@@ -51,6 +53,20 @@ pub struct StoredRun<'a> {
     pub outcome: &'a Outcome,
     /// The text of `report.html`, given the replay command.
     pub report: &'a dyn Fn(&str) -> String,
+}
+
+/// Puts together everything about a run that is kept, and hands it to `write`.
+pub(crate) fn with_run<T: Serialize, R>(
+    plan: &Plan<T>,
+    outcome: &Outcome,
+    elapsed_ms: u64,
+    began: &Moment,
+    write: impl FnOnce(&StoredRun<'_>) -> R,
+) -> R {
+    let line = RunLine::new(&plan.config, plan.seed, outcome, elapsed_ms, String::new());
+    let record = RunRecord::new(build_id().into(), began.text.clone(), line, plan.config.clone(), outcome);
+    let report = |replay: &str| report_page(plan, outcome, replay);
+    write(&StoredRun { record: &record, plan: &plan_text(plan), outcome, report: &report })
 }
 
 impl std::fmt::Debug for StoredRun<'_> {

@@ -9,7 +9,7 @@ use squall_workloads::Workload;
 use crate::clocks::Moment;
 use crate::determinism;
 use crate::nemesis::Selection;
-use crate::store::{RunLine, RunRecord, Store, StoreError, StoredRun, build_id, plan_text, report_page};
+use crate::store::{Store, StoreError, with_run};
 
 use super::failure::Account;
 use super::outcome::Outcome;
@@ -201,13 +201,9 @@ impl<S: Subject<W>, W: Workload> Trial<S, W> {
     fn store(&self, plan: &Plan<W::Step>, outcome: &Outcome) -> Result<PathBuf, StoreError> {
         let of_environment = std::env::var_os("SQUALL_RESULTS").map(PathBuf::from);
         let root = self.results.clone().or(of_environment).unwrap_or_else(|| "results".into());
-        let moment = Moment::now();
-        let line = RunLine::new(&plan.config, plan.seed, outcome, 0, String::new());
-        let record =
-            RunRecord::new(build_id().into(), moment.text.clone(), line, plan.config.clone(), outcome);
-        let report = |replay: &str| report_page(plan, outcome, replay);
-        let run = StoredRun { record: &record, plan: &plan_text(plan), outcome, report: &report };
-        let (folder, _) = Store::open(&root)?.write_run(&moment.stamp, &run)?;
+        let began = Moment::now();
+        let store = Store::open(&root)?;
+        let (folder, _) = with_run(plan, outcome, 0, &began, |run| store.write_run(&began.stamp, run))?;
         Ok(folder)
     }
 }

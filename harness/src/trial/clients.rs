@@ -54,8 +54,10 @@ pub(crate) struct Board<W: Workload> {
     pub(crate) first_recovery: Option<Micros>,
     /// Per client, what it must still read.
     pub(crate) to_read: Vec<VecDeque<OpOf<W>>>,
-    /// Clients that are in the middle of something.
+    /// Operations in flight.
     pub(crate) busy: usize,
+    /// Operations that a client repeats until they succeed.
+    pub(crate) owed: usize,
     /// Operations whose key may hold something.
     pub(crate) issued: Vec<OpOf<W>>,
     /// Next id of an operation that is not in the script.
@@ -197,15 +199,8 @@ where
         loop {
             let next = self.board.borrow_mut().to_recover.pop_front();
             let Some(op) = next else { return };
-            loop {
-                match self.issue(op.clone(), session, None).await {
-                    Ended::Known { ok: true } => break,
-                    Ended::Known { ok: false } => sleep(RECONNECT_AFTER).await,
-                    Ended::Unknown => *session = self.connect(processes).await,
-                }
-                if self.phase() > Phase::Liveness {
-                    return;
-                }
+            if !self.repeat(op, Phase::Liveness, session, processes).await {
+                return;
             }
             let mut board = self.board.borrow_mut();
             let now = board.now;
@@ -217,15 +212,33 @@ where
         loop {
             let next = self.board.borrow_mut().to_read[self.client as usize].pop_front();
             let Some(op) = next else { return };
-            loop {
-                match self.issue(op.clone(), session, None).await {
-                    Ended::Known { ok: true } => break,
-                    Ended::Known { ok: false } => sleep(RECONNECT_AFTER).await,
-                    Ended::Unknown => *session = self.connect(processes).await,
+            if !self.repeat(op, Phase::Quiet, session, processes).await {
+                return;
+            }
+        }
+    }
+
+    /// Repeats an operation until it succeeds; `false` if the phase is over before.
+    async fn repeat(
+        &self,
+        op: OpOf<W>,
+        phase: Phase,
+        session: &mut Session<S::Client>,
+        processes: &mut u64,
+    ) -> bool {
+        // Between two attempts nothing is in flight, but something is owed.
+        self.board.borrow_mut().owed += 1;
+        loop {
+            match self.issue(op.clone(), session, None).await {
+                Ended::Known { ok: true } => {
+                    self.board.borrow_mut().owed -= 1;
+                    return true;
                 }
-                if self.phase() > Phase::Quiet {
-                    return;
-                }
+                Ended::Known { ok: false } => sleep(RECONNECT_AFTER).await,
+                Ended::Unknown => *session = self.connect(processes).await,
+            }
+            if self.phase() > phase {
+                return false;
             }
         }
     }

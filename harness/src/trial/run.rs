@@ -80,6 +80,7 @@ where
             first_recovery: None,
             to_read: plan.script.iter().map(|_| Default::default()).collect(),
             busy: 0,
+            owed: 0,
             issued: Vec::new(),
             next_id: first_free_id(plan),
         }));
@@ -183,7 +184,7 @@ where
             bound,
             |run| {
                 let board = run.board.borrow();
-                board.to_recover.is_empty() && board.busy == 0
+                board.to_recover.is_empty() && board.owed == 0 && board.busy == 0
             },
             "recovery",
             "an operation that must succeed after healing has not",
@@ -196,7 +197,7 @@ where
             QUIET_MAX,
             |run| {
                 let board = run.board.borrow();
-                board.to_read.iter().all(std::collections::VecDeque::is_empty) && board.busy == 0
+                board.to_read.iter().all(std::collections::VecDeque::is_empty) && board.owed == 0
             },
             "recovery",
             "the final reads have not ended",
