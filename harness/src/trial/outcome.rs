@@ -84,8 +84,7 @@ impl Outcome {
     /// The history as people read it: a line per event, stable enough to snapshot.
     ///
     /// ```
-    /// # use squall::{Squall, trial};
-    /// let outcome = trial(Squall::paxos(3), squall::workloads::append(1)).seed(1).duration_ms(300).run();
+    /// let outcome = squall::trial(squall::paxos(3), squall::workloads::append(1)).seed(1).duration_ms(300).run();
     /// // In a test: insta::assert_snapshot!(outcome.history_text());
     /// assert!(outcome.history_text().contains("append"));
     /// ```
