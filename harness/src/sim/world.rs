@@ -235,6 +235,8 @@ impl<N: Server> World<N> {
         let (from, message) = (frame.from, frame.message);
         match to {
             Endpoint::Server(index) => {
+                let is_down = self.servers[index].node.is_none();
+                self.messages.entry(kind).or_default().dropped += u64::from(is_down);
                 let outputs = self.servers[index].feed(Input::Message { from, message }, &mut around!(self));
                 self.server_outputs(index, outputs);
             }
