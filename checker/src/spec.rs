@@ -20,14 +20,15 @@ pub enum Direct {
     Illegal(Vec<u32>),
 }
 
-/// A sequential object. Two methods are required; the rest make checking faster or output nicer.
-pub trait Spec {
+/// A sequential object. Two methods are required; the rest make checking faster or output nicer. Partitions are
+/// judged on several threads where [`crate::Bounds::threads`] allows it, hence the `Sync` and `Send`.
+pub trait Spec: Sync {
     /// What a process asks for.
-    type Op: Clone + Debug + Serialize + DeserializeOwned + 'static;
+    type Op: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
     /// What it is told.
-    type Ret: Clone + Debug + PartialEq + Serialize + DeserializeOwned + 'static;
+    type Ret: Clone + Debug + PartialEq + Send + Sync + Serialize + DeserializeOwned + 'static;
     /// The object's state (of one partition).
-    type State: Clone + Eq + Hash + Debug;
+    type State: Clone + Eq + Hash + Debug + Send;
 
     /// The state before any operation.
     fn init(&self) -> Self::State;

@@ -113,13 +113,15 @@ pub struct Bounds<'a> {
     pub steps_max: u64,
     /// Bytes of memory of the search's tables, at most (estimated).
     pub memory_bytes_max: usize,
+    /// Threads that may judge partitions side by side, at least 1. Verdicts do not depend on it.
+    pub threads: usize,
     /// Asked every few thousand steps; `true` ends the search as unknown.
-    pub should_stop: &'a dyn Fn() -> bool,
+    pub should_stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Default for Bounds<'static> {
     fn default() -> Self {
-        Self { steps_max: 50_000_000, memory_bytes_max: 1 << 30, should_stop: &|| false }
+        Self { steps_max: 50_000_000, memory_bytes_max: 1 << 30, threads: 1, should_stop: &|| false }
     }
 }
 
@@ -128,6 +130,7 @@ impl fmt::Debug for Bounds<'_> {
         f.debug_struct("Bounds")
             .field("steps_max", &self.steps_max)
             .field("memory_bytes_max", &self.memory_bytes_max)
+            .field("threads", &self.threads)
             .finish_non_exhaustive()
     }
 }

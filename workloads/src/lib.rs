@@ -7,6 +7,7 @@
 pub mod client;
 pub mod decide;
 pub mod key_value;
+pub mod simulated;
 pub mod workload;
 
 pub use client::{Client, OpError};

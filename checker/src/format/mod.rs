@@ -11,6 +11,7 @@ mod jepsen_log;
 mod json_lines;
 mod tsv;
 mod write;
+mod write_tsv;
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +20,7 @@ pub use error::FormatError;
 use error::{Source, quote};
 use events::Events;
 pub use write::{Happening, Line, write_event, write_fault};
+pub use write_tsv::{Unwritable, write_tsv};
 
 use crate::history::History;
 use crate::kv::{KvOp, KvRet};
