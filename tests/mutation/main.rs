@@ -1,0 +1,85 @@
+//! Mutants of the checker: each comparison, boundary and negation of what decides is got wrong once, and some test
+//! must notice.
+//!
+//! All mutants are compiled into one copy of the checker, each behind a switch (mutant schemata: Untch, Offutt and
+//! Harrold, "Mutation analysis using mutant schemata", 1993), so that one build serves them all. A mutant that no
+//! test notices must stand in `survivors.txt` with the reason why it changes nothing. Needs
+//! `cargo test --features mutation-tests --test mutation`; `SQUALL_MUTANTS=N` tries every Nth only, and
+//! `SQUALL_MUTANTS_IN=search` only those in files of such names.
+
+mod copy;
+mod run;
+mod schemata;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use copy::Copy;
+use run::{Fate, Suite};
+
+/// What decides verdicts, below `checker/src`; what only words them is left to snapshots.
+const DECIDING: [&str; 9] = [
+    "blocks/",
+    "search",
+    "linearizable.rs",
+    "exactly_once.rs",
+    "observed.rs",
+    "erase.rs",
+    "kv.rs",
+    "models/",
+    "transactions/",
+];
+/// Of these, what only words.
+const WORDING: [&str; 4] = ["blocks/words.rs", "blocks/naming.rs", "blocks/crossing.rs", "blocks/within.rs"];
+
+/// Survivors that are known to change nothing, with the reason.
+fn known() -> BTreeMap<&'static str, &'static str> {
+    let lines =
+        include_str!("survivors.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split_once(" :: ").expect("`mutant :: why nothing can notice it`")).collect()
+}
+
+#[test]
+fn every_mutant_of_the_checker_is_noticed() {
+    let stride: usize = std::env::var("SQUALL_MUTANTS").map_or(1, |stride| stride.parse().expect("a number"));
+    let copy = Copy::new(|file| {
+        DECIDING.iter().any(|deciding| file.starts_with(deciding)) && !WORDING.contains(&file)
+    });
+    let suite = Suite::build(&copy);
+    let within = std::env::var("SQUALL_MUTANTS_IN").unwrap_or_default();
+    let chosen: Vec<_> = copy
+        .mutants
+        .iter()
+        .filter(|mutant| mutant.file.starts_with(&within))
+        .step_by(stride.max(1))
+        .collect();
+    assert!(!chosen.is_empty(), "no mutants among {} in files called {within}…", copy.mutants.len());
+    let fates = suite.try_all(&chosen);
+    let (mut counts, mut survivors) = (BTreeMap::<&str, (usize, usize)>::new(), BTreeSet::new());
+    for (mutant, fate) in chosen.iter().zip(&fates) {
+        let (made, noticed) = counts.entry(&mutant.file).or_default();
+        *made += 1;
+        *noticed += usize::from(*fate != Fate::Survived);
+        if *fate == Fate::Survived {
+            survivors.insert(mutant.name.as_str());
+        }
+    }
+    for (file, (made, noticed)) in &counts {
+        println!("{noticed:>4} of {made:>4} noticed in {file}");
+    }
+    let known = known();
+    let unknown: Vec<_> = survivors.iter().filter(|name| !known.contains_key(**name)).collect();
+    for name in &unknown {
+        println!("nobody notices: {name}");
+    }
+    let tried: BTreeSet<_> = chosen.iter().map(|mutant| mutant.name.as_str()).collect();
+    let stale: Vec<_> =
+        known.keys().filter(|name| tried.contains(**name) && !survivors.contains(**name)).collect();
+    println!(
+        "{} of {} mutants noticed, {} known to change nothing",
+        chosen.len() - survivors.len(),
+        chosen.len(),
+        survivors.len() - unknown.len()
+    );
+    assert!(unknown.is_empty(), "{} mutants that no test notices", unknown.len());
+    assert!(stale.is_empty(), "these are noticed after all, take them out of survivors.txt: {stale:#?}");
+}
