@@ -16,8 +16,8 @@ use super::schemata::Mutant;
 const CASES: &str = "20000";
 /// A test that says nothing for so long hangs, which is noticed too.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// Tests that are not run: those that need other folders, that only word, or that have nothing to do with verdicts.
-const LEFT_OUT: [&str; 2] = ["format", "explanations"];
+/// Tests that are not run: those that need other folders, or that have nothing to do with verdicts.
+const LEFT_OUT: [&str; 2] = ["format_corpus", "format_properties"];
 
 /// What became of a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
