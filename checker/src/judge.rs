@@ -4,108 +4,21 @@
 //! were judged, what was left out. Neither files nor output are its business.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
 use crate::exactly_once::ExactlyOnce;
-use crate::format::{Format, FormatError, Limits, Parsed, UnknownName, parse};
-use crate::history::{Completion, History, OpId};
+use crate::format::{Format, FormatError, Limits, Recorded, read};
+use crate::history::{Completion, History};
 use crate::kv::{KvOp, KvRet, KvSpec, is_empty};
 use crate::linearizable::Linearizable;
-use crate::spec::Spec;
+pub use crate::model::Model;
+use crate::model::{Answer, JudgedHistory, Usage};
 use crate::value::Value;
 use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict};
-
-/// A name for the operations that a history may hold. All models share one specification, [`KvSpec`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Model {
-    /// Read and write.
-    Register,
-    /// Read, write and compare-and-set.
-    CasRegister,
-    /// Read and append.
-    Append,
-    /// All operations of a key-value store.
-    KeyValue,
-}
-
-impl Model {
-    /// All models; the first that allows what a history holds is the guess.
-    pub const ALL: [Self; 4] = [Self::Register, Self::CasRegister, Self::Append, Self::KeyValue];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Register => "register",
-            Self::CasRegister => "cas-register",
-            Self::Append => "append",
-            Self::KeyValue => "kv",
-        }
-    }
-
-    /// Other names under which it is known.
-    pub fn aliases(self) -> &'static [&'static str] {
-        match self {
-            Self::Register | Self::CasRegister => &[],
-            Self::Append => &["list-append"],
-            Self::KeyValue => &["key-value"],
-        }
-    }
-
-    /// What it is, in one line.
-    pub fn description(self) -> &'static str {
-        match self {
-            Self::Register => "read and write, key by key",
-            Self::CasRegister => "read, write and compare-and-set, key by key",
-            Self::Append => "read and append, key by key: no element lost, doubled or out of order",
-            Self::KeyValue => "get, put, append, compare-and-set and delete, key by key",
-        }
-    }
-
-    /// Whether an operation is one of this model.
-    pub fn allows(self, op: &KvOp) -> bool {
-        match op {
-            KvOp::Get { .. } => true,
-            KvOp::Put { .. } => self != Self::Append,
-            KvOp::Append { .. } => matches!(self, Self::Append | Self::KeyValue),
-            KvOp::Cas { .. } => matches!(self, Self::CasRegister | Self::KeyValue),
-            KvOp::Delete { .. } => self == Self::KeyValue,
-        }
-    }
-
-    /// The smallest model that allows every operation of a history.
-    pub fn guess(history: &History<KvOp, KvRet>) -> Self {
-        let mut models = Self::ALL.to_vec();
-        for operation in history.operations() {
-            models.retain(|model| model.allows(&operation.op));
-            if models.len() == 1 {
-                break;
-            }
-        }
-        models.first().copied().unwrap_or(Self::KeyValue)
-    }
-}
-
-impl fmt::Display for Model {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Model {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let of_that_name = |model: &Self| model.name() == name || model.aliases().contains(&name);
-        Self::ALL
-            .into_iter()
-            .find(of_that_name)
-            .ok_or_else(|| UnknownName::new("model", name, &Self::ALL.map(Self::name)))
-    }
-}
+use crate::words::brief;
 
 /// What the caller knows of a recorded history; what it does not is found out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,7 +44,7 @@ pub struct Operations {
 
 impl Operations {
     /// Counts those of a history.
-    pub fn of(history: &History<KvOp, KvRet>) -> Self {
+    pub fn of<O, R>(history: &History<O, R>) -> Self {
         let mut count = Self::default();
         for operation in history.operations() {
             match operation.completion {
@@ -150,10 +63,8 @@ impl Operations {
 }
 
 /// The answer for a recorded history, with everything that was assumed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Judged {
-    /// How it was recorded.
-    pub format: Format,
     /// What it holds.
     pub model: Model,
     /// Whether the model was guessed from the operations, not given.
@@ -162,22 +73,18 @@ pub struct Judged {
     pub operations: Operations,
     /// The answers of all checks in one, see [`merged`].
     pub outcome: CheckOutcome,
-    /// The line of each operation's invocation, by [`OpId`].
-    pub lines: Vec<u64>,
-    /// Events of faults that were left out.
-    pub fault_events: usize,
-    /// Log messages that were left out.
-    pub log_messages: usize,
+    /// The operations in the words of the model, by [`crate::OpId`].
+    pub history: Arc<dyn JudgedHistory>,
 }
 
 /// Why a recorded history could not be judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JudgeError {
-    /// It could not be read.
+    /// It could not be read, or not as operations of the model.
     #[error(transparent)]
     Format(#[from] FormatError),
     /// It holds an operation that the model given does not have.
-    #[error("{file}:{line}: the model {model} has no operation like `{operation}`; judge it as {fitting}")]
+    #[error("{file}:{line}: the model {model} has no operation like `{operation}`{}", advice(*.fitting))]
     Model {
         /// The name of the input.
         file: String,
@@ -187,62 +94,66 @@ pub enum JudgeError {
         model: Model,
         /// The operation.
         operation: String,
-        /// The smallest model that has all operations of the history.
-        fitting: Model,
+        /// The first model that plainly has all operations of the history.
+        fitting: Option<Model>,
     },
 }
 
-/// Judges a recorded history; `name` is for errors and, where the content does not tell, the format.
+fn advice(fitting: Option<Model>) -> String {
+    fitting.map_or_else(String::new, |model| format!("; judge it as {model}"))
+}
+
+/// Reads and judges a recorded history; `name` is for errors and, where the content does not tell, the format.
 ///
 /// ```
 /// use squall_checker::judge::{Options, judge};
 /// use squall_checker::{Bounds, Verdict};
-/// let recorded = b"0\t0\t10\tw\tx\t1\n1\t20\t30\tr\tx\t2\n";
-/// let (_, judged) = judge("phantom.tsv", recorded, &Options::default(), &Bounds::default()).unwrap();
+/// let text = b"0\t0\t10\tw\tx\t1\n1\t20\t30\tr\tx\t2\n";
+/// let (_, judged) = judge("phantom.tsv", text, &Options::default(), &Bounds::default()).unwrap();
 /// assert_eq!(judged.outcome.verdict, Verdict::Invalid);
 /// ```
 ///
 /// # Errors
 /// [`JudgeError`] if it cannot be read, or holds operations that are not of the model given.
-pub fn judge(
-    name: &str,
-    bytes: &[u8],
+pub fn judge<'a>(
+    name: &'a str,
+    bytes: &'a [u8],
     options: &Options,
     bounds: &Bounds<'_>,
-) -> Result<(History<KvOp, KvRet>, Judged), JudgeError> {
-    let Parsed { history, format, lines, fault_events, log_messages } =
-        parse(name, bytes, options.format, options.limits)?;
-    let model = options.model.unwrap_or_else(|| Model::guess(&history));
-    if let Some((id, operation)) = history.iter().find(|(_, operation)| !model.allows(&operation.op)) {
-        return Err(JudgeError::Model {
-            file: name.to_owned(),
-            line: lines[id.index()],
-            model,
-            operation: KvSpec::default().describe(&operation.op, None),
-            fitting: Model::guess(&history),
-        });
-    }
-    let judged = Judged {
-        format,
-        model,
-        model_guessed: options.model.is_none(),
-        operations: Operations::of(&history),
-        outcome: judge_history(&history, bounds),
-        lines,
-        fault_events,
-        log_messages,
-    };
-    Ok((history, judged))
+) -> Result<(Recorded<'a>, Judged), JudgeError> {
+    let recorded = read(name, bytes, options.format, options.limits)?;
+    let judged = judge_recorded(&recorded, options, bounds)?;
+    Ok((recorded, judged))
 }
 
-impl Judged {
-    /// The line of an operation's invocation.
-    ///
-    /// # Panics
-    /// If the id is of another history.
-    pub fn line(&self, id: OpId) -> u64 {
-        self.lines[id.index()]
+/// Judges a recorded history that was read.
+///
+/// # Errors
+/// [`JudgeError`] if it holds operations that are not of the model given, or of no model.
+pub fn judge_recorded(
+    recorded: &Recorded<'_>,
+    options: &Options,
+    bounds: &Bounds<'_>,
+) -> Result<Judged, JudgeError> {
+    let usage = Usage::of(recorded);
+    let model = match options.model {
+        Some(model) => model,
+        None => usage.guess().ok_or_else(|| usage.no_guess())?,
+    };
+    if let Some(id) = usage.foreign(model) {
+        return Err(JudgeError::Model {
+            file: recorded.name().to_owned(),
+            line: recorded.line(id),
+            model,
+            operation: brief(&recorded.operation(id).to_string()),
+            fitting: usage.guess(),
+        });
     }
+    drop(usage);
+    let Answer { mut outcome, history } = model.judge(recorded, options, bounds)?;
+    let operations = history.count();
+    note_vacuous(&mut outcome, operations);
+    Ok(Judged { model, model_guessed: options.model.is_none(), operations, outcome, history })
 }
 
 /// Runs every check that applies to a history of a key-value store.
@@ -259,6 +170,12 @@ pub fn judge_history(history: &History<KvOp, KvRet>, bounds: &Bounds<'_>) -> Che
     } else {
         linearizable
     };
+    note_vacuous(&mut outcome, operations);
+    outcome
+}
+
+/// A history of which no operation completed has nothing to judge.
+fn note_vacuous(outcome: &mut CheckOutcome, operations: Operations) {
     if operations.ok == 0 {
         outcome.verdict = outcome.verdict.max(Verdict::Vacuous);
         outcome.reason = Some(match operations.total() {
@@ -266,7 +183,6 @@ pub fn judge_history(history: &History<KvOp, KvRet>, bounds: &Bounds<'_>) -> Che
             total => format!("none of {total} operations completed: nothing to judge"),
         });
     }
-    outcome
 }
 
 /// Exactly-once appends are linearizable, and the direct check has no bounds: what it found valid is so even where

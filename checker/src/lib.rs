@@ -14,6 +14,7 @@ pub mod history;
 pub mod judge;
 pub mod kv;
 pub mod linearizable;
+pub mod model;
 mod observed;
 mod overwritten;
 pub mod search;

@@ -1,7 +1,8 @@
 //! The values that histories hold: what a key stores, what an operation writes, what a read returns.
 //!
 //! One small closed type, so that histories of any origin can be judged by the same models. Order and hash are
-//! structural; floats are deliberately absent (they have no total equality).
+//! structural; floats are deliberately absent (they have no total equality). Maps and sets are lists in a fixed
+//! order, see [`Value::map`] and [`Value::set`]: models know which of them they mean.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +27,22 @@ impl Value {
     /// A list of whole numbers.
     pub fn list(items: impl IntoIterator<Item = i64>) -> Self {
         Self::List(items.into_iter().map(Self::Int).collect())
+    }
+
+    /// A set: the sorted list of its elements, each once.
+    pub fn set(mut items: Vec<Self>) -> Self {
+        items.sort_unstable();
+        items.dedup();
+        Self::List(items.into())
+    }
+
+    /// A map: the sorted list of its pairs `[key value]`; none if a key stands twice.
+    pub fn map(mut entries: Vec<(Self, Self)>) -> Option<Self> {
+        entries.sort_unstable();
+        if entries.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return None;
+        }
+        Some(Self::List(entries.into_iter().map(|(key, value)| Self::List([key, value].into())).collect()))
     }
 
     /// A text.

@@ -108,7 +108,7 @@ fn broken_json_lines() {
         {"process":4,"type":"invoke","f":"enqueue","key":"x","value":4}
     "#);
     assert_snapshot!(one(r#"{"process":4,"type":"invoke","key":"x","value":4}"#), @r#"
-    h.jsonl:2:1: the event does not say what the operation does; expected f: read (get), write (put), cas, append, delete or txn
+    h.jsonl:2:1: the event does not say what the operation does; expected f, e.g. read
         {"process":4,"type":"invoke","key":"x","value":4}
     "#);
     assert_snapshot!(one(r#"{"process":-4,"type":"invoke","f":"write","key":"x","value":4}"#), @r#"
@@ -120,7 +120,7 @@ fn broken_json_lines() {
         {"process":"client-4","type":"invoke","f":"write","key":"x","value":4}
     "#);
     assert_snapshot!(one(r#"{"process":4,"type":"invoke","f":"write","key":"x","value":4.5}"#), @r#"
-    h.jsonl:2:1: the value is of a kind that no model holds; expected nil, a whole number, a text or a list
+    h.jsonl:2:1: the value is of a kind that no model holds; expected nil, a whole number, a text, a list, a map or a set
         {"process":4,"type":"invoke","f":"write","key":"x","value":4.5}
     "#);
     assert_snapshot!(one(r#"{"process":4,"type":"invoke","f":"write","key":{"x":1},"value":4}"#), @r#"
@@ -280,11 +280,11 @@ fn broken_operations_in_edn() {
         {:process 1 :f :read}
     "#);
     assert_snapshot!(one("{:process 1 :type :invoke :f :dequeue}"), @r#"
-    h.edn:1:1: unknown operation `:dequeue`; expected read (get), write (put), cas, append, delete or txn
+    h.edn:1:1: unknown operation `dequeue`; expected read (get), write (put), cas, append, delete or txn
         {:process 1 :type :invoke :f :dequeue}
     "#);
     assert_snapshot!(one("{:process 1 :type :invoke :f :write :value 1.5}"), @r#"
-    h.edn:1:1: the value is of a kind that no model holds; expected nil, a whole number, a text or a list
+    h.edn:1:1: the value is of a kind that no model holds; expected nil, a whole number, a text, a list, a map or a set
         {:process 1 :type :invoke :f :write :value 1.5}
     "#);
     assert_snapshot!(one("{:process 1 :type :invoke :f :write :value 99999999999999999999}"), @r#"
@@ -296,11 +296,11 @@ fn broken_operations_in_edn() {
         {:process :client :type :invoke :f :write :value 1}
     "#);
     assert_snapshot!(one("{:process 1 :type :invoke :f :txn :value [[:append 9 11] [:append 6 3]]}"), @r#"
-    h.edn:1:1: transactions are not supported yet: this one has 2 operations; expected exactly one each
+    h.edn:1:1: this transaction has 2 operations; expected exactly one each, as operations on one key have
         {:process 1 :type :invoke :f :txn :value [[:append 9 11] [:append 6 3]]}
     "#);
     assert_snapshot!(one("{:process 1 :type :invoke :f :txn :value [[:inc 9 11]]}"), @r#"
-    h.edn:1:1: `:inc` is no operation of transactions; expected :r, :w or :append
+    h.edn:1:1: `inc` is no operation of transactions; expected :r, :w or :append
         {:process 1 :type :invoke :f :txn :value [[:inc 9 11]]}
     "#);
     assert_snapshot!(one("{:process 1 :type :invoke :value 3}"), @r#"
@@ -355,7 +355,7 @@ fn broken_logs() {
         INFO  jepsen.util - 1\t:invoke\t:read
     "#);
     assert_snapshot!(one("INFO  jepsen.util - 1\t:invoke"), @r#"
-    etcd.log:2:23: expected what the operation does after this, as :f: read (get), write (put), cas, append, delete or txn
+    etcd.log:2:23: expected what the operation does after this, e.g. :read
         INFO  jepsen.util - 1\t:invoke
     "#);
     assert_snapshot!(one("INFO  jepsen.util - 1\t:inv"), @r#"
@@ -371,7 +371,7 @@ fn broken_logs() {
         INFO  jepsen.util - x\t:invoke\t:read\tnil
     "#);
     assert_snapshot!(one("INFO  jepsen.util - 1\t:invoke\t:push\tnil"), @r#"
-    etcd.log:2:31: unknown operation `:push`; expected read (get), write (put), cas, append, delete or txn
+    etcd.log:2:37: unknown operation `push`; expected read (get), write (put), cas, append, delete or txn
         INFO  jepsen.util - 1\t:invoke\t:push\tnil
     "#);
     assert_snapshot!(one("INFO  jepsen.util - 1\t:invoke\t:cas\t[1 2"), @r#"

@@ -1,21 +1,30 @@
 //! From bytes to a verdict: what was assumed is said, what cannot be judged is refused.
 
 use insta::assert_snapshot;
-use squall_checker::format::Format;
+use squall_checker::format::{Format, Recorded};
 use squall_checker::judge::{Judged, Model, Options, judge};
 use squall_checker::{Bounds, Verdict};
 
+fn read_and_judged<'a>(name: &'a str, text: &'a str, options: &Options) -> (Recorded<'a>, Judged) {
+    judge(name, text.as_bytes(), options, &Bounds::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn judged(name: &str, text: &str, options: &Options) -> Judged {
-    judge(name, text.as_bytes(), options, &Bounds::default()).unwrap_or_else(|error| panic!("{error}")).1
+    read_and_judged(name, text, options).1
 }
 
 /// Verdict, model and what is wrong, in lines.
 fn told(name: &str, text: &str) -> String {
-    let judged = judged(name, text, &Options::default());
+    let (recorded, judged) = read_and_judged(name, text, &Options::default());
     let operations = judged.operations;
     let mut lines = vec![format!(
         "{} ({}, {}): {} ok, {} fail, {} info",
-        judged.outcome.verdict, judged.format, judged.model, operations.ok, operations.fail, operations.info
+        judged.outcome.verdict,
+        recorded.format(),
+        judged.model,
+        operations.ok,
+        operations.fail,
+        operations.info
     )];
     lines.extend(judged.outcome.reason.clone());
     lines.extend(judged.outcome.violations.iter().map(|violation| {
@@ -23,7 +32,7 @@ fn told(name: &str, text: &str) -> String {
         if violation.check != "exactly-once" {
             return violation.check.clone();
         }
-        let places: Vec<_> = violation.operations.iter().map(|id| judged.line(*id)).collect();
+        let places: Vec<_> = violation.operations.iter().map(|id| recorded.line(*id)).collect();
         format!("{} {}, lines {places:?}", violation.check, violation.kind)
     }));
     lines.extend(judged.outcome.partitions.iter().map(|partition| {
@@ -92,8 +101,8 @@ fn empty_histories_are_vacuous() {
     "": vacuous, 1 operations
     "#);
     let faults = r#"{"process":"nemesis","type":"info","f":"kill","value":null}"#;
-    let judged = judged("h.jsonl", faults, &Options::default());
-    assert_eq!((judged.outcome.verdict, judged.fault_events), (Verdict::Vacuous, 1));
+    let (recorded, judged) = read_and_judged("h.jsonl", faults, &Options::default());
+    assert_eq!((judged.outcome.verdict, recorded.fault_events()), (Verdict::Vacuous, 1));
 }
 
 #[test]
@@ -132,15 +141,15 @@ fn models_are_guessed_or_checked() {
         assert!(judged.model_guessed);
         judged.model
     };
-    assert_eq!(guessed(&["r", "w"]), Model::Register);
-    assert_eq!(guessed(&["c", "r", "w"]), Model::CasRegister);
-    assert_eq!(guessed(&["a", "g"]), Model::Append);
-    assert_eq!(guessed(&["a", "g", "p"]), Model::KeyValue);
+    assert_eq!(guessed(&["r", "w"]), Model::REGISTER);
+    assert_eq!(guessed(&["c", "r", "w"]), Model::CAS_REGISTER);
+    assert_eq!(guessed(&["a", "g"]), Model::APPEND);
+    assert_eq!(guessed(&["a", "g", "p"]), Model::KEY_VALUE);
     let rows = "# rows\n0\t0\t10\tw\tx\t1\n0\t20\t30\tc\tx\t1:2\n";
-    let options = Options { model: Some(Model::Register), ..Options::default() };
+    let options = Options { model: Some(Model::REGISTER), ..Options::default() };
     let error = judge("h.tsv", rows.as_bytes(), &options, &Bounds::default()).unwrap_err();
-    assert_snapshot!(error, @"h.tsv:3: the model register has no operation like `cas x 1 -> 2`; judge it as cas-register");
-    let options = Options { model: Some(Model::KeyValue), format: Some(Format::CompactTsv), ..options };
+    assert_snapshot!(error, @"h.tsv:3: the model register has no operation like `cas x [1, 2]`; judge it as cas-register");
+    let options = Options { model: Some(Model::KEY_VALUE), format: Some(Format::CompactTsv), ..options };
     let judged = judged("history", rows, &options);
     assert_eq!((judged.outcome.verdict, judged.model_guessed), (Verdict::Valid, false));
 }
@@ -148,9 +157,9 @@ fn models_are_guessed_or_checked() {
 #[test]
 fn models_have_names() {
     for model in Model::ALL {
-        assert_eq!(model.name().parse(), Ok(model));
+        assert_eq!(model.name().parse(), Ok(*model));
         for alias in model.aliases() {
-            assert_eq!(alias.parse(), Ok(model));
+            assert_eq!(alias.parse(), Ok(*model));
         }
         assert!(!model.description().is_empty());
     }

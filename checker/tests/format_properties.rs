@@ -34,7 +34,7 @@ fn survives(bytes: &[u8]) {
     for format in [None].into_iter().chain(Format::ALL.map(Some)) {
         let options = Options { format, ..Options::default() };
         match judge("fuzz", bytes, &options, &bounds) {
-            Ok((history, judged)) => assert_eq!(history.len(), judged.operations.total()),
+            Ok((recorded, judged)) => assert_eq!(recorded.len(), judged.operations.total()),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }

@@ -9,7 +9,8 @@ use clojure_reader::edn::{self, Edn};
 use clojure_reader::error::{Code, Error};
 
 use super::error::{FormatError, Source, quote};
-use super::events::{self, FUNCTIONS, Function, Kind, RawEvent};
+use super::events::{self, Kind, Names, RawEvent, is_bystander};
+use super::raw::Time;
 use crate::value::Value;
 
 /// Collections inside one another, at most.
@@ -31,12 +32,21 @@ pub(super) struct Reader<'a> {
     /// The bracket of the collection around all events and where it opened.
     around: Option<(char, usize)>,
     closed: bool,
+    names: Names,
     fault_events: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: Source<'a>) -> Self {
-        Self { source, offset: 0, line: 1, around: None, closed: false, fault_events: 0 }
+        Self {
+            source,
+            offset: 0,
+            line: 1,
+            around: None,
+            closed: false,
+            names: Names::default(),
+            fault_events: 0,
+        }
     }
 
     fn rest(&self) -> &'a str {
@@ -107,8 +117,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The event of one map; `None` for one of a fault.
-    fn event(&self, edn: Edn<'a>, line: u64, offset: usize) -> Result<Option<RawEvent>, FormatError> {
-        let error = |message: String| self.source.error(offset, message);
+    fn event(&mut self, edn: Edn<'a>, line: u64, offset: usize) -> Result<Option<RawEvent>, FormatError> {
+        let source = self.source;
+        let error = |message: String| source.error(offset, message);
         let untagged = match &edn {
             Edn::Tagged(_, inner) => inner.as_ref(),
             plain => plain,
@@ -120,14 +131,11 @@ impl<'a> Reader<'a> {
         };
         let field = |name: &'static str| fields.get(&Edn::key(name));
         let kind_name = field("type").and_then(word);
-        let function_name = field("f").and_then(word);
-        let function = function_name.and_then(Function::named);
         let process = match field("process") {
             Some(Edn::Int(number)) => u64::try_from(*number)
                 .map_err(|_| error(format!("process {number} is negative; expected a number from 0")))?,
             Some(Edn::Key(name) | Edn::Str(name) | Edn::Symbol(name)) => {
-                let bystander = matches!(name.as_ref(), "nemesis" | "monitor");
-                if bystander || (kind_name == Some("info") && function.is_none()) {
+                if is_bystander(name) || kind_name == Some("info") {
                     return Ok(None);
                 }
                 return Err(error(format!(
@@ -143,21 +151,37 @@ impl<'a> Reader<'a> {
             let found = kind_name.map_or("nothing".to_owned(), quote);
             return Err(error(format!("expected `:type` :invoke, :ok, :fail or :info, found {found}")));
         };
-        if function.is_none()
-            && let Some(f) = field("f").filter(|f| **f != Edn::Nil)
-        {
-            let found = quote(&f.to_string());
-            return Err(error(format!("unknown operation {found}; expected {FUNCTIONS}")));
-        }
+        let function = match field("f") {
+            None | Some(Edn::Nil) => None,
+            Some(name) => {
+                let unnamed = || error(format!("{} is no name of a function", quote(&name.to_string())));
+                Some(word(name).ok_or_else(unnamed)?)
+            }
+        };
         let (own_key, value) = key_and_value(field("value").unwrap_or(&Edn::Nil));
         let key = match field("key").unwrap_or(&Edn::Nil) {
             Edn::Nil => own_key,
             key => key_text(key).map(Some),
         };
         let key = key.map_err(|()| error("expected a text, keyword or number as key".to_owned()))?;
-        let mismatch = field("error").is_some_and(is_mismatch);
-        let actual = field("actual").and_then(|actual| to_value(actual, DEPTH_MAX));
-        Ok(Some(RawEvent { line, offset, process, kind, function, key, value, mismatch, actual }))
+        let why = field("error").filter(|error| **error != Edn::Nil);
+        let time = match field("time") {
+            Some(Edn::Int(ns)) => u64::try_from(*ns).ok().map(Time::from_ns),
+            _ => None,
+        };
+        Ok(Some(RawEvent {
+            line,
+            offset,
+            time,
+            process,
+            kind,
+            function: function.map(|name| self.names.shared(name)),
+            key,
+            value,
+            mismatch: why.is_some_and(is_mismatch),
+            actual: field("actual").and_then(|actual| to_value(actual, DEPTH_MAX)),
+            error: why.map(|why| word(why).map_or_else(|| why.to_string().into(), Arc::from)),
+        }))
     }
 }
 
@@ -298,11 +322,22 @@ fn to_value(edn: &Edn<'_>, depth_left: usize) -> Option<Value> {
         Edn::Int(number) => Some(Value::Int(*number)),
         Edn::Str(text) => Some(Value::text(text.as_ref())),
         Edn::Key(name) => Some(Value::text(format!(":{name}"))),
-        Edn::Vector(items) | Edn::List(items) if depth_left > 0 => items
-            .iter()
-            .map(|item| to_value(item, depth_left - 1))
-            .collect::<Option<Vec<_>>>()
-            .map(|items| Value::List(items.into())),
+        _ if depth_left == 0 => None,
+        Edn::Vector(items) | Edn::List(items) => {
+            let items: Option<Vec<_>> = items.iter().map(|item| to_value(item, depth_left - 1)).collect();
+            items.map(|items| Value::List(items.into()))
+        }
+        Edn::Set(items) => {
+            let items: Option<Vec<_>> = items.iter().map(|item| to_value(item, depth_left - 1)).collect();
+            items.map(Value::set)
+        }
+        Edn::Map(entries) => {
+            let entries: Option<Vec<_>> = entries
+                .iter()
+                .map(|(key, value)| Some((to_value(key, depth_left - 1)?, to_value(value, depth_left - 1)?)))
+                .collect();
+            entries.and_then(Value::map)
+        }
         _ => None,
     }
 }

@@ -105,6 +105,12 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Where a line (from 1) begins in the text.
+    pub(crate) fn line_offset(&self, line: u64) -> usize {
+        let skipped = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.text.split_inclusive('\n').take(skipped).map(str::len).sum()
+    }
+
     /// The lines, without their ends.
     pub(crate) fn lines(self) -> Lines<'a> {
         Lines { source: self, offset: 0, number: 0 }

@@ -4,11 +4,13 @@
 //! of a stack trace) and nothing of an operation is left out, and counted. A failed cas without an error of its
 //! own is evidence that the value differed: such logs know no other reason.
 
+use std::sync::Arc;
+
 use clojure_reader::edn::{Edn, read as read_edn};
 
 use super::edn;
 use super::error::{FormatError, Line, Lines, Source, quote};
-use super::events::{self, FUNCTIONS, Function, Kind, RawEvent};
+use super::events::{self, Kind, Names, RawEvent, is_bystander};
 use crate::value::Value;
 
 const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
@@ -63,6 +65,7 @@ fn is_stack_trace(line: &str) -> bool {
 pub(super) struct Reader<'a> {
     source: Source<'a>,
     lines: Lines<'a>,
+    names: Names,
     fault_events: usize,
     log_messages: usize,
 }
@@ -83,7 +86,7 @@ fn words<'a>(line: Line<'a>) -> impl Iterator<Item = Word<'a>> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: Source<'a>) -> Self {
-        Self { source, lines: source.lines(), fault_events: 0, log_messages: 0 }
+        Self { source, lines: source.lines(), names: Names::default(), fault_events: 0, log_messages: 0 }
     }
 
     /// The event of a line; `None` for one that is of a fault or no event at all.
@@ -100,7 +103,7 @@ impl<'a> Reader<'a> {
         let Some(who) = who else {
             return Err(self.source.error(kind_word.offset, "expected the number of a process before this"));
         };
-        if matches!(who.text, ":nemesis" | "nemesis" | ":monitor" | "monitor") {
+        if is_bystander(who.text) {
             self.fault_events += 1;
             return Ok(None);
         }
@@ -113,13 +116,10 @@ impl<'a> Reader<'a> {
             return Err(self.source.error(who.offset, message));
         };
         let Some(function_word) = function else {
-            let message = format!("expected what the operation does after this, as :f: {FUNCTIONS}");
+            let message = "expected what the operation does after this, e.g. :read";
             return Err(self.source.error(kind_word.offset, message));
         };
-        let Some(function) = Function::named(&function_word.text[1..]) else {
-            let message = format!("unknown operation {}; expected {FUNCTIONS}", quote(function_word.text));
-            return Err(self.source.error(function_word.offset, message));
-        };
+        let function = self.names.shared(&function_word.text[1..]);
         let value_offset = function_word.offset + function_word.text.len();
         self.with_value(line, value_offset, process, kind, function).map(Some)
     }
@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
         offset: usize,
         process: u64,
         kind: Kind,
-        function: Function,
+        function: Arc<str>,
     ) -> Result<RawEvent, FormatError> {
         let rest = &line.text[offset - line.offset..];
         let text = rest.trim_start();
@@ -149,9 +149,20 @@ impl<'a> Reader<'a> {
         let key = key.map_err(|()| self.source.error(offset, "expected a text, keyword or number as key"))?;
         let own_reason = matches!(value, Some(Value::List(_))) && after.is_empty();
         let mismatch = own_reason || events::is_mismatch(after) || edn::is_mismatch(&edn);
-        let function = Some(function);
-        let (line, actual) = (line.number, None);
-        Ok(RawEvent { line, offset, process, kind, function, key, value, mismatch, actual })
+        let why = if told { "" } else { text };
+        Ok(RawEvent {
+            line: line.number,
+            offset,
+            time: None,
+            process,
+            kind,
+            function: Some(function),
+            key,
+            value,
+            mismatch,
+            actual: None,
+            error: (!why.is_empty()).then(|| why.into()),
+        })
     }
 
     fn value(&self, text: &'a str, offset: usize) -> Result<(Edn<'a>, &'a str), FormatError> {

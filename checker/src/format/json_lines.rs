@@ -4,29 +4,30 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::error::{FormatError, Line, Lines, Source, quote};
-use super::events::{self, FUNCTIONS, Function, Kind, RawEvent};
+use super::events::{self, Kind, Names, RawEvent, is_bystander};
+use super::raw::Time;
 use crate::value::Value;
 
 /// Reads events off JSON Lines.
 pub(super) struct Reader<'a> {
     source: Source<'a>,
     lines: Lines<'a>,
+    names: Names,
     fault_events: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: Source<'a>) -> Self {
-        Self { source, lines: source.lines(), fault_events: 0 }
+        Self { source, lines: source.lines(), names: Names::default(), fault_events: 0 }
     }
 
     /// The event of one line; `None` for one of a fault.
-    fn event(&self, line: Line<'a>) -> Result<Option<RawEvent>, FormatError> {
+    fn event(&mut self, line: Line<'a>) -> Result<Option<RawEvent>, FormatError> {
         if line.text.trim_start().starts_with('[') {
             let message = "expected one JSON object per line, not an array; write one event per line";
             return Err(self.source.error(line.offset, message));
@@ -34,14 +35,10 @@ impl<'a> Reader<'a> {
         let fields: Fields<'_> =
             serde_json::from_str(line.text).map_err(|error| self.json_error(line, &error))?;
         let error = |message: String| self.source.error(line.offset, message);
-        let function = fields.f.as_ref().map(|name| Function::named(name));
         let process = match &fields.process {
             Process::Number(number) => *number,
+            Process::Name(name) if is_bystander(name) || fields.kind == "info" => return Ok(None),
             Process::Name(name) => {
-                let bystander = matches!(name.as_ref(), "nemesis" | "monitor");
-                if bystander || (fields.kind == "info" && !matches!(function, Some(Some(_)))) {
-                    return Ok(None);
-                }
                 let message = format!(
                     "process {} is neither a number nor `nemesis` nor `monitor`, yet does what clients do",
                     quote(name)
@@ -52,28 +49,34 @@ impl<'a> Reader<'a> {
         let kind = Kind::named(&fields.kind).ok_or_else(|| {
             error(format!("unknown type {}; expected invoke, ok, fail or info", quote(&fields.kind)))
         })?;
-        if let (Some(None), Some(name)) = (function, &fields.f) {
-            return Err(error(format!("unknown operation {}; expected {FUNCTIONS}", quote(name))));
-        }
-        let key = fields.key.0.as_ref().and_then(|key| match key {
-            Value::Nil => None,
-            Value::Int(number) => Some(Ok(number.to_string().into())),
-            Value::Text(text) => Some(Ok(Arc::clone(text))),
-            Value::List(_) => Some(Err(())),
-        });
-        if fields.key.0.is_none() || key == Some(Err(())) {
-            return Err(error("expected a text or a number as key".to_owned()));
-        }
+        let key = match fields.key.0 {
+            Some(Value::Nil) => None,
+            Some(Value::Int(number)) => Some(number.to_string().into()),
+            Some(Value::Text(text)) => Some(text),
+            Some(Value::List(_)) | None => {
+                return Err(error("expected a text or a number as key".to_owned()));
+            }
+        };
+        let why = fields.error.0;
         Ok(Some(RawEvent {
             line: line.number,
             offset: line.offset,
+            time: match fields.time.0 {
+                Some(Value::Int(ns)) => u64::try_from(ns).ok().map(Time::from_ns),
+                _ => None,
+            },
             process,
             kind,
-            function: function.flatten(),
-            key: key.and_then(Result::ok),
+            function: fields.f.as_ref().map(|name| self.names.shared(name)),
+            key,
             value: fields.value.0,
-            mismatch: fields.error.0.is_some_and(|error| is_mismatch(&error)),
+            mismatch: why.as_ref().is_some_and(is_mismatch),
             actual: fields.actual.and_then(|actual| actual.0),
+            error: match why {
+                None | Some(Value::Nil) => None,
+                Some(Value::Text(text)) => Some(text),
+                Some(other) => Some(other.to_string().into()),
+            },
         }))
     }
 
@@ -126,6 +129,8 @@ struct Fields<'a> {
     #[serde(default, borrow, deserialize_with = "optional_name")]
     f: Option<Cow<'a, str>>,
     #[serde(default)]
+    time: Loose,
+    #[serde(default)]
     key: Loose,
     #[serde(default)]
     value: Loose,
@@ -177,7 +182,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Process<'a> {
     }
 }
 
-/// A value, or `None` for what is none of ours: a map, a float, a truth value.
+/// A value, or `None` for what is none of ours: a float, a truth value. An object is a sorted list of pairs.
 struct Loose(Option<Value>);
 
 impl Default for Loose {
@@ -224,8 +229,15 @@ impl<'de> Deserialize<'de> for Loose {
                 Ok(Loose(items.map(|items| Value::List(items.into()))))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Loose(None))
+                let mut entries = Some(Vec::new());
+                while let Some((key, value)) = map.next_entry::<Cow<'_, str>, Loose>()? {
+                    match (&mut entries, value.0) {
+                        (Some(entries), Some(value)) => entries.push((Value::text(key.as_ref()), value)),
+                        (_, None) => entries = None,
+                        (None, Some(_)) => {}
+                    }
+                }
+                Ok(Loose(entries.and_then(Value::map)))
             }
         }
         deserializer.deserialize_any(OfLoose)

@@ -9,20 +9,28 @@ mod error;
 mod events;
 mod jepsen_log;
 mod json_lines;
+mod key_value;
+mod keys;
+mod pairing;
+mod raw;
+mod recorded;
 mod tsv;
 mod write;
 mod write_tsv;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 pub use error::FormatError;
 use error::{Source, quote};
-use events::Events;
+pub(crate) use key_value::only_function;
+pub use raw::{Ending, Failure, Misread, Place, RawOperation, RecordedSpec, TRANSACTION, Time};
+pub use recorded::Recorded;
 pub use write::{Happening, Line, write_event, write_fault};
 pub use write_tsv::{Unwritable, write_tsv};
 
-use crate::history::History;
+use crate::history::{History, Malformed};
 use crate::kv::{KvOp, KvRet};
 
 /// A way in which histories are recorded.
@@ -185,7 +193,7 @@ impl Default for Limits {
     }
 }
 
-/// A recorded history that was read.
+/// A recorded history of a key-value store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// The operations.
@@ -203,6 +211,37 @@ pub struct Parsed {
 /// Reads a recorded history; `name` is for errors and, where the content does not tell, the format.
 ///
 /// ```
+/// use squall_checker::format::{Limits, read};
+/// let text = br#"{"process":1,"type":"invoke","f":"enqueue","value":17}
+/// {"process":1,"type":"ok","f":"enqueue","value":17}"#;
+/// let recorded = read("history.jsonl", text, None, Limits::default()).unwrap();
+/// assert_eq!(recorded.operations().next().unwrap().to_string(), "enqueue 17");
+/// ```
+///
+/// # Errors
+/// At the first thing that is not plainly part of a history in that format.
+pub fn read<'a>(
+    name: &'a str,
+    bytes: &'a [u8],
+    format: Option<Format>,
+    limits: Limits,
+) -> Result<Recorded<'a>, FormatError> {
+    let format = format.map_or_else(|| Format::detect(name, bytes), Ok)?;
+    let source = Source::new(name, bytes, limits)?;
+    // The events of a source are read here in one piece. Readers need not know what stands before their piece (but
+    // for a bracket around all EDN events), so that pieces that begin at lines may be read side by side.
+    let events = match format {
+        Format::JsonLines => events::all(json_lines::Reader::new(source))?,
+        Format::JepsenEdn => events::all(edn::Reader::new(source))?,
+        Format::JepsenLog => events::all(jepsen_log::Reader::new(source))?,
+        Format::CompactTsv => return Ok(Recorded::from_rows(source, tsv::parse(source)?)),
+    };
+    Recorded::from_events(source, format, events)
+}
+
+/// Reads the recorded history of a key-value store.
+///
+/// ```
 /// use squall_checker::format::{Limits, parse};
 /// let recorded = br#"{"process":1,"type":"invoke","f":"append","key":"k3","value":17}
 /// {"process":1,"type":"ok","f":"append","key":"k3","value":17}"#;
@@ -211,19 +250,32 @@ pub struct Parsed {
 /// ```
 ///
 /// # Errors
-/// At the first thing that is not plainly part of a history in that format.
+/// As [`read`], and at the first operation that a key-value store does not have.
 pub fn parse(
     name: &str,
     bytes: &[u8],
     format: Option<Format>,
     limits: Limits,
 ) -> Result<Parsed, FormatError> {
-    let format = format.map_or_else(|| Format::detect(name, bytes), Ok)?;
-    let source = Source::new(name, bytes, limits)?;
-    match format {
-        Format::JsonLines => Events::new(source, json_lines::Reader::new(source)).parse(format),
-        Format::JepsenEdn => Events::new(source, edn::Reader::new(source)).parse(format),
-        Format::JepsenLog => Events::new(source, jepsen_log::Reader::new(source)).parse(format),
-        Format::CompactTsv => tsv::parse(source),
-    }
+    let recorded = read(name, bytes, format, limits)?;
+    let history = recorded.key_value()?;
+    let (format, fault_events, log_messages) =
+        (recorded.format(), recorded.fault_events(), recorded.log_messages());
+    let lines = history.iter().map(|(id, _)| recorded.line(id)).collect();
+    drop(recorded);
+    let history = Arc::try_unwrap(history).unwrap_or_else(|shared| shared.as_ref().clone());
+    Ok(Parsed { history, format, lines, fault_events, log_messages })
+}
+
+/// What the history itself found wrong.
+fn events_error(source: Source<'_>, malformed: &Malformed) -> FormatError {
+    let line = match malformed {
+        Malformed::CompletionWithoutInvocation { place, .. }
+        | Malformed::TwoInvocations { place, .. }
+        | Malformed::Backwards { place, .. }
+        | Malformed::Overlap { place, .. }
+        | Malformed::NoReturn { place } => *place,
+        Malformed::TooLarge { .. } => 1,
+    };
+    source.error(source.line_offset(line), malformed.to_string())
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::error::{FormatError, Line, Source, quote};
-use super::{Format, Parsed, events};
+use super::{Format, Parsed, events_error};
 use crate::history::{Completion, History, Operation, ProcessId};
 use crate::kv::{KvOp, KvRet};
 use crate::value::Value;
@@ -68,8 +68,8 @@ pub(super) fn parse(source: Source<'_>) -> Result<Parsed, FormatError> {
     // As the history sorts them; stable, so that the lines stay with their operations.
     operations.sort_by_key(|(_, operation)| (operation.invoked, operation.returned.unwrap_or(u64::MAX)));
     let lines = operations.iter().map(|(line, _)| *line).collect();
-    let history = History::from_intervals(operations)
-        .map_err(|malformed| events::malformed_error(source, &malformed))?;
+    let history =
+        History::from_intervals(operations).map_err(|malformed| events_error(source, &malformed))?;
     Ok(Parsed { history, format: Format::CompactTsv, lines, fault_events: 0, log_messages: 0 })
 }
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use squall_checker::format::Format;
+use squall_checker::format::{Format, Recorded};
 use squall_checker::judge::{Judged, Model, Options, judge};
-use squall_checker::kv::{KvOp, KvRet};
-use squall_checker::{Bounds, History, Verdict};
+use squall_checker::{Bounds, Verdict};
 
 use crate::store::{ViolationLine, history_page, write_file};
 use crate::trial::failure::counted;
@@ -60,7 +59,7 @@ fn format(text: &str) -> Result<OrAuto<Format>, String> {
 }
 
 fn model(text: &str) -> Result<OrAuto<Model>, String> {
-    named("model", text, &Model::ALL.map(Model::name))
+    named("model", text, &Model::ALL.iter().map(|model| model.name()).collect::<Vec<_>>())
 }
 
 fn named<T: std::str::FromStr>(what: &'static str, text: &str, known: &[&str]) -> Result<OrAuto<T>, String> {
@@ -132,41 +131,42 @@ impl CheckCommand {
         let over = || self.timeout.is_some_and(|timeout| stopwatch.wall() >= timeout);
         let bounds = Bounds { memory_bytes_max: self.memory, should_stop: &over, ..Bounds::default() };
         let options = Options { format: self.format.0, model: self.model.0, ..Options::default() };
-        let (history, judged) = judge(&name, &bytes, &options, &bounds)?;
+        let (recorded, judged) = judge(&name, &bytes, &options, &bounds)?;
         let elapsed = stopwatch.wall();
-        self.tell(console, &name, &judged);
+        self.tell(console, &recorded, &judged);
         if self.output.json {
             let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-            console.json(&line(&judged, elapsed_us))?;
+            console.json(&line(&recorded, &judged, elapsed_us))?;
         }
         if let Some(path) = &self.report {
-            write_report(console, path, &history, &judged)?;
+            write_report(console, path, &recorded, &judged)?;
         }
         Ok(judged.outcome.verdict.into())
     }
 
-    fn tell(&self, console: &Console, name: &str, judged: &Judged) {
+    fn tell(&self, console: &Console, recorded: &Recorded<'_>, judged: &Judged) {
         let outcome = &judged.outcome;
         let mut sizes = vec![
             counted(judged.operations.total() as u64, "operation"),
             counted(outcome.partitions.len() as u64, "key"),
-            format!("format {}", judged.format),
+            format!("format {}", recorded.format()),
             format!("model {}{}", judged.model, if judged.model_guessed { ", guessed" } else { "" }),
         ];
-        if judged.fault_events > 0 {
-            sizes.push(format!("{} of faults left out", counted(judged.fault_events as u64, "event")));
+        if recorded.fault_events() > 0 {
+            sizes.push(format!("{} of faults left out", counted(recorded.fault_events() as u64, "event")));
         }
-        if judged.log_messages > 0 {
-            sizes.push(format!("{} left out", counted(judged.log_messages as u64, "log message")));
+        if recorded.log_messages() > 0 {
+            sizes.push(format!("{} left out", counted(recorded.log_messages() as u64, "log message")));
         }
         let check = outcome.violations.first().map_or(String::new(), |first| format!(" {}", first.check));
+        let name = recorded.name();
         let mut text = format!("{}: {}{check}, {name} ({})", outcome.verdict, judged.model, sizes.join(", "));
         if let Some(reason) = &outcome.reason {
             text += &format!("\n  {reason}");
         }
         for violation in outcome.violations.iter().take(VIOLATIONS_MAX) {
             let lines: Vec<String> =
-                violation.operations.iter().take(12).map(|id| judged.line(*id).to_string()).collect();
+                violation.operations.iter().take(12).map(|id| recorded.line(*id).to_string()).collect();
             let place =
                 if lines.is_empty() { String::new() } else { format!(" (lines {})", lines.join(", ")) };
             text += &format!("\n  {}{place}", violation.message);
@@ -192,14 +192,14 @@ fn read(file: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read {name}; give the file of a recorded history"))
 }
 
-fn line(judged: &Judged, elapsed_us: u64) -> CheckLine<'_> {
+fn line<'a>(recorded: &Recorded<'_>, judged: &'a Judged, elapsed_us: u64) -> CheckLine<'a> {
     let outcome = &judged.outcome;
     let partition = |part: &'_ squall_checker::verdict::Partition| (part.operations, part.verdict);
     CheckLine {
         schema: 1,
         verdict: outcome.verdict,
         model: judged.model.name(),
-        format: judged.format.name(),
+        format: recorded.format().name(),
         operations: judged.operations.total(),
         partitions: outcome
             .partitions
@@ -217,10 +217,10 @@ fn line(judged: &Judged, elapsed_us: u64) -> CheckLine<'_> {
 fn write_report(
     console: &Console,
     path: &Path,
-    history: &History<KvOp, KvRet>,
+    recorded: &Recorded<'_>,
     judged: &Judged,
 ) -> anyhow::Result<()> {
-    write_file(path, history_page(history, judged).as_bytes())?;
+    write_file(path, history_page(recorded, judged).as_bytes())?;
     console.say(format!("  report:    {}", path.display()));
     Ok(())
 }

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use squall_checker::format::{Ending, RawOperation, Recorded, Time};
 use squall_checker::judge::Judged;
-use squall_checker::kv::{KvOp, KvRet};
-use squall_checker::{Completion, History, OpId, ProcessId};
-use squall_workloads::{KeyValue, Workload};
+use squall_checker::{OpId, ProcessId};
 
 use crate::report::data::{
     CheckSummary, FaultSpan, MessageCount, Meta, Moment, NodeEvent, OperationOutcome, OutcomeCounts, Phase,
@@ -25,8 +24,8 @@ pub fn report_page<T>(plan: &Plan<T>, outcome: &Outcome, replay: &str) -> String
 }
 
 /// The report of a recorded history, as a page.
-pub fn history_page(history: &History<KvOp, KvRet>, judged: &Judged) -> String {
-    render(&history_data(history, judged))
+pub fn history_page(recorded: &Recorded<'_>, judged: &Judged) -> String {
+    render(&history_data(recorded, judged))
 }
 
 /// The data of a run's report.
@@ -169,36 +168,56 @@ fn operations(lines: &[HistoryLine], clients: u64) -> Vec<ReportOperation> {
     operations
 }
 
-/// The data of a recorded history's report. Its stamps stand for times: only their order is known.
-fn history_data(history: &History<KvOp, KvRet>, judged: &Judged) -> ReportData {
-    // Functions, keys and values are written like those of our own histories.
-    let writer: KeyValue = squall_workloads::kv(1);
-    let operation = |(id, operation): (OpId, &squall_checker::Operation<KvOp, KvRet>)| {
-        let given = writer.encode(&operation.op, None);
-        let returned = operation.ret().map(|ret| writer.encode(&operation.op, Some(ret)));
-        let outcome = match (&operation.completion, &returned) {
-            (Completion::Ok(_), Some(returned)) if returned.mismatch => OperationOutcome::Fail,
-            (Completion::Ok(_), _) => OperationOutcome::Ok,
-            (Completion::Fail, _) => OperationOutcome::Fail,
-            (Completion::Info, _) => OperationOutcome::Info,
-        };
-        let is_read = given.function == "read";
-        ReportOperation {
-            id,
-            process: operation.process,
-            client: operation.process.0,
-            function: given.function.into_owned(),
-            key: given.key,
-            input: words(&given.value),
-            output: returned.filter(|_| is_read).map(|returned| returned.value.to_string()),
-            invoke: Moment { time_us: operation.invoked, sequence: operation.invoked },
-            complete: operation.returned.map(|at| Moment { time_us: at, sequence: at }),
-            outcome,
-            error: None,
-            node: None,
-        }
+/// Functions that are told something even where that is null.
+const READING: [&str; 6] = ["read", "get", "r", "dequeue", "pop", "generate"];
+
+/// An operation of a recorded history; `timed`: by its recorder's clock, else stamps stand for times.
+fn recorded_operation(id: OpId, raw: &RawOperation, timed: bool) -> ReportOperation {
+    let json = |value: &squall_checker::Value| serde_json::to_string(value).expect("a value is plain data");
+    let moment = |sequence: u64, time: Option<Time>| Moment {
+        time_us: time.filter(|_| timed).map_or(sequence, |time| time.ns() / 1_000),
+        sequence,
     };
-    let operations: Vec<ReportOperation> = history.iter().map(operation).collect();
+    let invoke = moment(raw.invoked, raw.invocation.time);
+    let complete = raw.completed.map(|at| {
+        let complete = moment(at, raw.completion.and_then(|place| place.time));
+        Moment { time_us: complete.time_us.max(invoke.time_us), ..complete }
+    });
+    let nil = squall_checker::Value::Nil;
+    let is_told = raw.ending == Ending::Ok
+        && if raw.asked.as_ref() == Some(&nil) && raw.told.as_ref() == Some(&nil) {
+            READING.contains(&raw.function.as_ref())
+        } else {
+            raw.told != raw.asked && raw.told.as_ref() != Some(&nil)
+        };
+    ReportOperation {
+        id,
+        process: raw.process,
+        client: raw.process.0,
+        function: raw.function.to_string(),
+        key: raw.key.as_ref().map(ToString::to_string),
+        input: raw.asked.as_ref().filter(|asked| **asked != nil).map_or_else(String::new, json),
+        output: raw.told.as_ref().filter(|_| is_told).map(json),
+        invoke,
+        complete,
+        outcome: match raw.ending {
+            Ending::Ok => OperationOutcome::Ok,
+            Ending::Fail => OperationOutcome::Fail,
+            Ending::Info => OperationOutcome::Info,
+        },
+        error: raw.failure.as_ref().and_then(|failure| failure.error.as_ref()).map(ToString::to_string),
+        node: None,
+    }
+}
+
+/// The data of a recorded history's report. Where not every event has a time, stamps stand for times: only their
+/// order is known.
+fn history_data(recorded: &Recorded<'_>, judged: &Judged) -> ReportData {
+    let timed = recorded.is_timed();
+    let operations: Vec<ReportOperation> = (0u32..)
+        .zip(recorded.operations())
+        .map(|(index, raw)| recorded_operation(OpId(index), &raw, timed))
+        .collect();
     let last =
         operations.iter().map(|operation| operation.complete.unwrap_or(operation.invoke).time_us).max();
     let counts = judged.operations;
