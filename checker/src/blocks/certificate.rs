@@ -2,149 +2,148 @@
 //!
 //! Shares no code with what makes them, nor with the specification's step (which copies a list to append to it).
 
-use super::{KvOperation, Refutation};
-use crate::history::Completion;
-use crate::kv::{KvOp, KvRet, KvSpec, is_empty};
+use super::Refutation;
+use super::entry::{Atom, Entries, Entry, What};
+use crate::kv::KvSpec;
 use crate::value::Value;
 
 /// A key's value that grows in place.
-enum State {
-    Atom(Value),
+enum State<'h> {
+    /// As it was written, nothing having been appended since.
+    Written(Atom<'h>),
     Text(String),
     List(Vec<Value>),
 }
 
-impl State {
-    fn of(value: &Value, spec: &KvSpec) -> Self {
-        match value {
-            empty if spec.empty_is_absent && is_empty(empty) => Self::Atom(Value::Nil),
-            Value::Text(text) => Self::Text(text.to_string()),
-            Value::List(items) => Self::List(items.to_vec()),
-            Value::Nil | Value::Int(_) => Self::Atom(value.clone()),
-        }
-    }
-
-    fn is(&self, value: &Value, spec: &KvSpec) -> bool {
+impl<'h> State<'h> {
+    fn is(&self, value: Atom<'_>, spec: &KvSpec) -> bool {
         match (self, value) {
-            (Self::Atom(Value::Nil), _) if spec.empty_is_absent && is_empty(value) => true,
-            (Self::Atom(atom), _) => atom == value,
-            (Self::Text(text), Value::Text(value)) => **text == **value,
-            (Self::List(items), Value::List(value)) => **items == **value,
+            (Self::Written(written), _) => *written == value.kept(spec),
+            (Self::Text(text), Atom::Text(value)) => text == value,
+            (Self::List(items), Atom::List(value)) => items == value,
             _ => false,
         }
     }
 
-    fn append(&mut self, element: &Value, spec: &KvSpec) {
+    fn append(&mut self, element: Atom<'h>, spec: &KvSpec) {
         match (&mut *self, element) {
-            (Self::Text(text), Value::Text(tail)) => text.push_str(tail),
-            (Self::List(items), _) => items.push(element.clone()),
-            (Self::Atom(Value::Nil), Value::Text(_)) => *self = Self::of(element, spec),
-            (Self::Atom(Value::Nil), _) => *self = Self::List(vec![element.clone()]),
-            (Self::Atom(atom), _) => *self = Self::List(vec![atom.clone(), element.clone()]),
+            (Self::Text(text), Atom::Text(tail)) => text.push_str(tail),
             (Self::Text(text), _) => {
-                *self = Self::List(vec![Value::text(text.as_str()), element.clone()]);
+                *self = Self::List(vec![Value::text(text.as_str()), element.to_value()]);
             }
+            (Self::List(items), _) => items.push(element.to_value()),
+            (Self::Written(Atom::Nil), Atom::Text(_)) => *self = Self::Written(element.kept(spec)),
+            (Self::Written(Atom::Text(head)), Atom::Text(tail)) => *self = Self::Text([*head, tail].concat()),
+            (Self::Written(Atom::Nil), _) => *self = Self::List(vec![element.to_value()]),
+            (Self::Written(Atom::List(items)), _) => {
+                *self = Self::List([*items, &[element.to_value()]].concat());
+            }
+            (Self::Written(head), _) => *self = Self::List(vec![head.to_value(), element.to_value()]),
         }
     }
 }
 
 /// Whether an order is legal, respects real time, and has every completed operation once.
-pub(super) fn is_legal(spec: &KvSpec, operations: &[&KvOperation], order: &[u32]) -> bool {
-    has_all(operations, order) && respects_real_time(operations, order) && replays(spec, operations, order)
+pub(super) fn is_legal<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32]) -> bool {
+    has_all(entries, order) && respects_real_time(entries, order) && replays(spec, entries, order)
 }
 
-fn has_all(operations: &[&KvOperation], order: &[u32]) -> bool {
-    let mut ordered = vec![false; operations.len()];
+fn has_all<'h, E: Entries<'h> + ?Sized>(entries: &E, order: &[u32]) -> bool {
+    let mut ordered = vec![false; entries.count()];
     let once = order.iter().all(|index| {
         let there = ordered.get_mut(*index as usize);
         there.is_some_and(|there| !std::mem::replace(there, true))
     });
-    once && operations.iter().zip(ordered).all(|(operation, ordered)| match operation.completion {
-        Completion::Ok(_) => ordered,
-        Completion::Fail => !ordered,
-        Completion::Info => true,
+    once && ordered.into_iter().enumerate().all(|(index, ordered)| {
+        let entry = entries.entry(index);
+        match entry.what {
+            What::Failed => !ordered,
+            _ => ordered || entry.completed == u64::MAX,
+        }
     })
 }
 
 /// Nothing had returned before something in front of it was invoked.
-fn respects_real_time(operations: &[&KvOperation], order: &[u32]) -> bool {
+fn respects_real_time<'h, E: Entries<'h> + ?Sized>(entries: &E, order: &[u32]) -> bool {
     let mut earliest_return = u64::MAX;
     order.iter().rev().all(|index| {
-        let operation = operations[*index as usize];
-        earliest_return = earliest_return.min(operation.returned.unwrap_or(u64::MAX));
-        operation.invoked <= earliest_return
+        let entry = entries.entry(*index as usize);
+        earliest_return = earliest_return.min(entry.completed);
+        entry.invoked <= earliest_return
     })
 }
 
-fn replays(spec: &KvSpec, operations: &[&KvOperation], order: &[u32]) -> bool {
-    let mut state = State::Atom(Value::Nil);
+fn replays<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32]) -> bool {
+    let mut state = State::Written(Atom::Nil);
     order.iter().all(|index| {
-        let operation = operations[*index as usize];
-        match (&operation.op, operation.ret()) {
-            (KvOp::Get { .. }, Some(KvRet::Value(value))) => return state.is(value, spec),
-            (KvOp::Put { value, .. }, None | Some(KvRet::Done)) => state = State::of(value, spec),
-            (KvOp::Append { value, .. }, None | Some(KvRet::Done)) => state.append(value, spec),
-            (KvOp::Cas { expected, new, .. }, None | Some(KvRet::Done)) => {
+        match entries.entry(*index as usize).what {
+            What::Read(value) => return state.is(value, spec),
+            What::Put(value) => state = State::Written(value.kept(spec)),
+            What::Append(value) => state.append(value, spec),
+            What::Swapped { expected, new } => {
                 let swaps = state.is(expected, spec);
-                state = State::of(new, spec);
+                state = State::Written(new.kept(spec));
                 return swaps;
             }
-            (KvOp::Cas { expected, .. }, Some(KvRet::Mismatch(Some(seen)))) => {
-                return state.is(seen, spec) && !state.is(expected, spec);
-            }
-            _ => return false,
+            What::Mismatched { expected, seen } => return state.is(seen, spec) && !state.is(expected, spec),
+            What::Failed | What::Unread | What::Unclear => return false,
         }
         true
     })
 }
 
 /// Whether the witnesses of a refutation stand to each other as it claims.
-pub(super) fn holds(operations: &[&KvOperation], refutation: &Refutation) -> bool {
-    let witnesses = refutation.witnesses();
-    if witnesses.iter().any(|index| operations[*index as usize].completion == Completion::Fail) {
+pub(super) fn holds<'h, E: Entries<'h> + ?Sized>(entries: &E, refutation: &Refutation) -> bool {
+    let entry = |index: u32| entries.entry(index as usize);
+    let failed = |index: &u32| matches!(entry(*index).what, What::Failed);
+    if refutation.witnesses().iter().any(failed) {
         return false;
     }
-    let precedes = |one: u32, other: u32| operations[one as usize].precedes(operations[other as usize]);
-    let cas = |index: u32| match (&operations[index as usize].op, operations[index as usize].ret()) {
-        (KvOp::Cas { expected, new, .. }, None | Some(KvRet::Done)) => Some((expected, new)),
-        _ => None,
-    };
-    let read = |index: u32| operations[index as usize].ret().is_some_and(|ret| *ret != KvRet::Done);
+    let precedes = |one: u32, other: u32| entry(one).precedes(&entry(other));
+    let read = |index: u32| entry(index).is_read();
     match refutation {
         // A cas that swapped may have found what nobody wrote.
-        Refutation::Phantom { reader } => read(*reader) || cas(*reader).is_some(),
+        Refutation::Phantom { reader } => read(*reader) || swapped(entry(*reader)).is_some(),
         Refutation::Twice { reader, .. } | Refutation::PutInside { reader, .. } => read(*reader),
         Refutation::TwoEpochs { append, one, other } => {
-            matches!(operations[*append as usize].op, KvOp::Append { .. })
-                && one != other
-                && read(*one)
-                && read(*other)
+            matches!(entry(*append).what, What::Append(_)) && one != other && read(*one) && read(*other)
         }
         Refutation::Fork { one, other } => one != other && read(*one) && read(*other),
         Refutation::SameSource { one, other } => {
+            let both = swapped(entry(*one)).zip(swapped(entry(*other)));
             one != other
-                && cas(*one)
-                    .zip(cas(*other))
-                    .is_some_and(|(one, other)| one.0 == other.0 || (is_empty(one.0) && is_empty(other.0)))
+                && both.is_some_and(|((one, _), (other, _))| {
+                    one == other || (one.is_empty() && other.is_empty())
+                })
         }
-        Refutation::Round { cas: round } => round
-            .iter()
-            .zip(round.iter().cycle().skip(1))
-            .all(|pair| cas(*pair.0).zip(cas(*pair.1)).is_some_and(|(one, next)| one.0 == next.1)),
+        Refutation::Round { cas: round } => round.iter().zip(round.iter().cycle().skip(1)).all(|pair| {
+            let both = swapped(entry(*pair.0)).zip(swapped(entry(*pair.1)));
+            both.is_some_and(|((found, _), (_, made))| found == made)
+        }),
         Refutation::Order { before, after } => precedes(*after, *before),
         Refutation::Cross { one, other } => {
             let before = |one: &super::Zone, other: &super::Zone| {
-                one.first.is_none_or(|first| precedes(first, other.last))
+                one.first().is_none_or(|first| precedes(first, other.last))
             };
-            one.places != other.places && before(one, other) && before(other, one)
+            one != other && before(one, other) && before(other, one)
         }
+    }
+}
+
+/// What a cas that may have swapped found and wrote.
+fn swapped(entry: Entry<'_>) -> Option<(Atom<'_>, Atom<'_>)> {
+    match entry.what {
+        What::Swapped { expected, new } => Some((expected, new)),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::KvOperation;
     use super::*;
-    use crate::history::{Operation, ProcessId};
+    use crate::history::{Completion, Operation, ProcessId};
+    use crate::kv::{KvOp, KvRet};
 
     fn operation(invoked: u64, returned: Option<u64>, op: KvOp, ret: KvRet) -> KvOperation {
         let completion = if returned.is_some() { Completion::Ok(ret) } else { Completion::Info };
@@ -169,7 +168,7 @@ mod tests {
     }
 
     fn is_legal_here(operations: &[KvOperation], order: &[u32]) -> bool {
-        is_legal(&KvSpec::default(), &operations.iter().collect::<Vec<_>>(), order)
+        is_legal(&KvSpec::default(), operations.iter().collect::<Vec<_>>().as_slice(), order)
     }
 
     #[test]
@@ -216,14 +215,14 @@ mod tests {
         assert!(reads("a".into(), 4.into(), Value::List(["a".into(), 4.into()].into())));
         let empty = [get(0, 9, "".into())];
         let bare: Vec<&KvOperation> = empty.iter().collect();
-        assert!(is_legal(&KvSpec { empty_is_absent: true }, &bare, &[0]) && !is_legal_here(&empty, &[0]));
+        assert!(is_legal(&KvSpec { empty_is_absent: true }, bare.as_slice(), &[0]) && !is_legal_here(&empty, &[0]));
     }
 
     #[test]
     fn a_refutation_holds_where_its_witnesses_stand_as_it_says() {
         let operations =
             [put(0, Some(5), 1), get(6, 9, 1.into()), put(5, Some(9), 2), cas(7, 9, 1, 2, KvRet::Done)];
-        let holds = |refutation| holds(&operations.iter().collect::<Vec<_>>(), &refutation);
+        let holds = |refutation| holds(operations.iter().collect::<Vec<_>>().as_slice(), &refutation);
         assert!(holds(Refutation::Order { before: 1, after: 0 }));
         assert!(!holds(Refutation::Order { before: 0, after: 1 }));
         assert!(!holds(Refutation::Order { before: 2, after: 0 }), "they touch");

@@ -27,10 +27,10 @@ struct Telling {
 
 /// The violation of two blocks of which each would have to come first.
 pub(super) fn cross(words: &Words<'_, '_, '_>, one: &Zone, other: &Zone) -> Violation {
-    let block = |zone: &Zone| &words.placed[zone.places.clone()];
+    let block = |zone: &Zone| zone.of(&words.placed);
     let tellings = [(one, other), (other, one)]
         .into_iter()
-        .filter(|(_, second)| second.first.is_some())
+        .filter(|(_, second)| second.first().is_some())
         .filter_map(|(first, second)| Telling::new(words, (first, block(first)), (second, block(second))));
     let telling = tellings.min_by_key(|telling| telling.rank(words)).expect("each precedes the other");
     telling.violation(words)
@@ -45,10 +45,10 @@ impl Telling {
         };
         let returned = |operation: Option<u32>| operation.map(|operation| view.returned(operation));
         let began_after = |stamp: Option<u64>| move |operation: u32| Some(view.invoked(operation)) > stamp;
-        let late = pick(first.1, &began_after(returned(second.0.first)), true)?;
+        let late = pick(first.1, &began_after(returned(second.0.first())), true)?;
         let ended = pick(second.1, &|operation| view.returned(operation) < view.invoked(late), false)?;
-        let begun = pick(second.1, &began_after(returned(first.0.first)), false)?;
-        let opens = match first.0.first {
+        let begun = pick(second.1, &began_after(returned(first.0.first())), false)?;
+        let opens = match first.0.first() {
             None => None,
             Some(_) => {
                 Some(pick(first.1, &|operation| view.returned(operation) < view.invoked(begun), false)?)

@@ -3,6 +3,8 @@
 //! Tokens must be prefix-free: none begins with another. Then the first token of a text is determined, hence all
 //! are. Tokens that end in a byte which stands nowhere else in them are, and are the fastest to cut.
 
+use memchr::memchr;
+
 /// More different lengths than this are not tried at every place.
 const LENGTHS_MAX: usize = 32;
 
@@ -23,12 +25,13 @@ impl Default for Cutter {
 
 impl Cutter {
     /// `None` if a text could be cut in several ways, or finding out costs too much. No token is empty.
-    pub(super) fn new(mut tokens: Vec<&str>) -> Option<Self> {
-        let last = *tokens.first()?.as_bytes().last()?;
-        let ends = |token: &&str| token.bytes().position(|byte| byte == last) == Some(token.len() - 1);
-        if last.is_ascii() && tokens.iter().all(ends) {
+    pub(super) fn new<'t>(tokens: impl Iterator<Item = &'t str> + Clone) -> Option<Self> {
+        let last = *tokens.clone().next()?.as_bytes().last()?;
+        let ends = |token: &str| memchr(last, token.as_bytes()) == Some(token.len() - 1);
+        if last.is_ascii() && tokens.clone().all(ends) {
             return Some(Self::Terminator(last));
         }
+        let mut tokens: Vec<&str> = tokens.collect();
         tokens.sort_unstable();
         tokens.dedup();
         // What begins with a token stands right behind it in this order.
@@ -46,7 +49,7 @@ impl Cutter {
     pub(super) fn cut(&self, text: &str, known: impl Fn(&str) -> bool) -> Option<usize> {
         match self {
             Self::Terminator(terminator) => {
-                text.bytes().position(|byte| byte == *terminator).map(|position| position + 1)
+                memchr(*terminator, text.as_bytes()).map(|position| position + 1)
             }
             Self::Lengths(lengths) => {
                 lengths.iter().copied().find(|length| text.get(..*length).is_some_and(&known))
@@ -61,7 +64,7 @@ mod tests {
 
     #[test]
     fn terminated_tokens_end_at_the_terminator() {
-        let cutter = Cutter::new(vec!["3.1;", "8.60;"]).unwrap();
+        let cutter = Cutter::new(["3.1;", "8.60;"].into_iter()).unwrap();
         assert_eq!(cutter, Cutter::Terminator(b';'));
         assert_eq!(cutter.cut("8.60;3.1;", |_| true), Some(5));
         assert_eq!(cutter.cut("7;", |_| false), Some(2), "one that nobody wrote");
@@ -71,7 +74,7 @@ mod tests {
     #[test]
     fn prefix_free_tokens_are_found_by_their_lengths() {
         let tokens = ["x 0 1 y", "a", "bé"];
-        let cutter = Cutter::new(tokens.to_vec()).unwrap();
+        let cutter = Cutter::new(tokens.into_iter()).unwrap();
         let known = |token: &str| tokens.contains(&token);
         assert_eq!(cutter, Cutter::Lengths(vec![1, 3, 7]));
         assert_eq!(cutter.cut("x 0 1 ya", known), Some(7));
@@ -81,13 +84,13 @@ mod tests {
 
     #[test]
     fn tokens_that_run_together_are_not_cut() {
-        assert_eq!(Cutter::new(vec!["a", "ab"]), None);
-        assert_eq!(Cutter::new(vec!["1;", "1;2;"]), None);
-        assert_eq!(Cutter::new(vec!["b", "ab", "a"]), None);
-        assert_eq!(Cutter::new(vec!["a;", "a;"]), Some(Cutter::Terminator(b';')));
+        assert_eq!(Cutter::new(["a", "ab"].into_iter()), None);
+        assert_eq!(Cutter::new(["1;", "1;2;"].into_iter()), None);
+        assert_eq!(Cutter::new(["b", "ab", "a"].into_iter()), None);
+        assert_eq!(Cutter::new(["a;", "a;"].into_iter()), Some(Cutter::Terminator(b';')));
         let many: Vec<String> = (1..40).map(|length| format!("{}b", "a".repeat(length)) + "c").collect();
-        assert_eq!(Cutter::new(many.iter().map(String::as_str).collect()), Some(Cutter::Terminator(b'c')));
+        assert_eq!(Cutter::new(many.iter().map(String::as_str)), Some(Cutter::Terminator(b'c')));
         let many: Vec<String> = (1..40).map(|length| format!("{}{length}x1", "a".repeat(length))).collect();
-        assert_eq!(Cutter::new(many.iter().map(String::as_str).chain(["b"]).collect()), None);
+        assert_eq!(Cutter::new(many.iter().map(String::as_str).chain(["b"])), None);
     }
 }

@@ -7,7 +7,8 @@
 
 use rustc_hash::FxHashSet;
 
-use super::input::{Atom, How, Read};
+use super::entry::Atom;
+use super::input::{How, Read};
 use super::view::{Shown, View};
 use super::{INITIAL, NONE, Placed, Refutation, Stop};
 
@@ -155,7 +156,7 @@ impl<'h> Epochs<'_, '_, 'h> {
             return Err(Refutation::Phantom { reader: read.operation }.into());
         };
         // A number that was put is no list of one element, until something is appended to it.
-        let bare = matches!(read.value, crate::Value::Int(_));
+        let bare = matches!(read.value, Atom::Int(_));
         let expected = version == 0 && put != NONE && self.view.write(put).bare;
         if bare != expected {
             return Err(Refutation::Phantom { reader: read.operation }.into());

@@ -8,6 +8,7 @@
 mod certificate;
 mod crossing;
 mod cutting;
+mod entry;
 mod input;
 mod list;
 mod naming;
@@ -16,12 +17,14 @@ mod register;
 mod view;
 mod within;
 mod words;
+mod writers;
 
 use crate::history::{Indexed, Operation};
 use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::spec::Direct;
 use crate::verdict::Violation;
 
+use entry::Entries;
 use input::Key;
 use order::Zone;
 use view::View;
@@ -92,7 +95,7 @@ impl Refutation {
             Self::Round { cas } => cas.clone(),
             Self::Order { before, after } => vec![*before, *after],
             Self::Cross { one, other } => {
-                one.first.into_iter().chain(other.first).chain([one.last, other.last]).collect()
+                one.first().into_iter().chain(other.first()).chain([one.last, other.last]).collect()
             }
         };
         witnesses.sort_unstable();
@@ -118,22 +121,21 @@ impl From<Refutation> for Stop {
 
 /// An order of the operations that the view holds to be complete, or why there is none.
 fn judge(view: &View<'_, '_>) -> Result<Vec<u32>, Stop> {
-    let mut placed = view.place()?;
-    Ok(order::arrange(view, &mut placed)?)
+    Ok(order::arrange(view, &view.place()?)?)
 }
 
 /// See [`crate::Spec::decide_directly`]. Nothing is taken on trust: an order is replayed, the claims of a refutation
 /// are looked at again; where either fails, the search decides.
-pub(crate) fn decide(spec: &KvSpec, operations: &[&KvOperation]) -> Option<Direct> {
-    let key = Key::read(spec, operations)?;
+pub(crate) fn decide<'h, E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E) -> Option<Direct> {
+    let key = Key::read(spec, entries)?;
     match judge(&key.until(u64::MAX)) {
         Ok(order) => {
-            let legal = certificate::is_legal(spec, operations, &order);
+            let legal = certificate::is_legal(spec, entries, &order);
             debug_assert!(legal, "the order of the blocks is legal");
             legal.then_some(Direct::Legal(order))
         }
         Err(Stop::Refuted(refutation)) => {
-            let holds = certificate::holds(operations, &refutation);
+            let holds = certificate::holds(entries, &refutation);
             debug_assert!(holds, "the witnesses show what is claimed: {refutation:?}");
             holds.then(|| Direct::Illegal(refutation.witnesses()))
         }
@@ -149,14 +151,14 @@ pub(crate) fn explain(
     operations: &[Indexed<'_, KvOp, KvRet>],
 ) -> Option<Violation> {
     let bare: Vec<&KvOperation> = operations.iter().map(|(_, operation)| *operation).collect();
-    let key = Key::read(spec, &bare)?;
+    let key = Key::read(spec, bare.as_slice())?;
     let view = key.until(earliest(&key, &bare)?);
     let (refutation, placed) = match view.place() {
         Err(Stop::Refuted(refutation)) => (refutation, Vec::new()),
         Err(Stop::Unclear) => return None,
-        Ok(mut placed) => (order::arrange(&view, &mut placed).err()?, placed),
+        Ok(placed) => (order::arrange(&view, &placed).err()?, placed),
     };
-    if !certificate::holds(&bare, &refutation) {
+    if !certificate::holds(bare.as_slice(), &refutation) {
         return None;
     }
     Some(words::Words::new(name, operations, &view, placed).violation(&refutation))

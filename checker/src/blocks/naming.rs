@@ -3,7 +3,7 @@
 //! A value that nobody wrote, one shown twice, an overwrite that overwrote nothing, lists that part, cas that
 //! replaced the same value or go round.
 
-use super::input::Atom;
+use super::entry::Atom;
 use super::words::Words;
 use crate::history::Completion;
 use crate::kv::KvOp;
@@ -32,20 +32,18 @@ impl Words<'_, '_, '_> {
         // A list to which nothing was appended but what failed is read as a register.
         let whole =
             |wrote: &Value| wrote == value || matches!(value, Value::List(items) if items.contains(wrote));
-        let Some(shown) = self.view.shown(value).filter(|_| self.is_list()) else {
+        let Some(shown) = self.view.shown(Atom::of(value)).filter(|_| self.is_list()) else {
             return (brief(&value.to_string()), failed(&whole));
         };
         let mut at = 0;
         while at < shown.len() {
             match self.view.atom_at(shown, at) {
                 Some((atom, end)) if self.view.has_writer(atom) => at = end,
-                Some((Atom::Value(item), _)) => {
+                Some((atom, _)) => {
+                    let item = atom.to_value();
                     let wrote =
-                        |value: &Value| value == item || value.as_list() == Some(std::slice::from_ref(item));
+                        |value: &Value| *value == item || value.as_list() == Some(std::slice::from_ref(&item));
                     return (item.to_string(), failed(&wrote));
-                }
-                Some((Atom::Token(token), _)) => {
-                    return (format!("{token:?}"), failed(&|value: &Value| *value == Value::text(token)));
                 }
                 None => break,
             }
@@ -164,7 +162,7 @@ impl Words<'_, '_, '_> {
 
     /// The number of the first element at which two lists differ, and who wrote what stands there.
     fn parting(&self, one: u32, other: u32) -> Option<(usize, u32, u32)> {
-        let list = |reader: u32| self.view.shown(self.found(reader)?);
+        let list = |reader: u32| self.view.shown(Atom::of(self.found(reader)?));
         let (one, other) = (list(one)?, list(other)?);
         let mut at = 0;
         for number in 0.. {

@@ -6,100 +6,153 @@
 //! of the latest invocation, its successor's successor began no later than A did. Zones are Gibbons and Korach's
 //! ("Testing shared memories", 1997): two forward zones may not overlap, a backward one may not lie inside one.
 
-use std::ops::Range;
-
 use super::view::View;
-use super::{INITIAL, Placed, Refutation};
+use super::{INITIAL, NONE, Placed, Refutation};
 
 /// When a block's first operation finished and when its last one began.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Zone {
-    /// Its operations, by their place in all that are placed.
-    pub(super) places: Range<usize>,
-    /// The operation that finished first; `None`: the initial state was there before everything.
-    pub(super) first: Option<u32>,
-    first_return: Option<u64>,
+    /// Where its operations begin and end in all that are placed.
+    start: u32,
+    end: u32,
+    /// The operation that finished first; [`NONE`]: the initial state was there before everything.
+    first: u32,
     /// The operation that began last.
     pub(super) last: u32,
+    first_return: u64,
     last_invocation: u64,
 }
 
 impl Zone {
-    fn is_forward(&self) -> bool {
-        self.first_return < Some(self.last_invocation)
+    /// Its operations.
+    pub(super) fn of<'p>(&self, placed: &'p [Placed]) -> &'p [Placed] {
+        &placed[self.start as usize..self.end as usize]
     }
 
-    /// Sorted by this, all blocks are in a legal order, if no two tear each other: a forward zone stands where it
-    /// begins, a backward one where it does too, in front of a forward one on ties. For if A must come before B,
-    /// which is backward, A begins before B does (a backward A even ends before); and if B is forward but A is not,
-    /// A cannot have begun within B or after, or B would have to come before A.
-    fn rank(&self) -> (Option<u64>, bool) {
-        if self.is_forward() { (self.first_return, true) } else { (Some(self.last_invocation), false) }
+    /// The operation that finished first; `None` for the initial state.
+    pub(super) fn first(&self) -> Option<u32> {
+        (self.first != NONE).then_some(self.first)
+    }
+
+    fn is_forward(&self) -> bool {
+        self.must_precede(self)
     }
 
     /// Whether something of this block finished before something of the other began.
     fn must_precede(&self, other: &Self) -> bool {
-        self.first_return < Some(other.last_invocation)
+        self.first == NONE || self.first_return < other.last_invocation
+    }
+
+    /// Where a block stands. Sorted by this, all blocks are in a legal order, if no two tear each other: a forward zone
+    /// stands where it begins, a backward one where it does too, in front of a forward one on ties. For if A must
+    /// come before B, which is backward, A begins before B does (a backward A even ends before); and if B is forward
+    /// but A is not, A cannot have begun within B or after, or B would have to come before A.
+    fn rank(&self, index: u32) -> (u64, Turn) {
+        let forward = self.is_forward();
+        (if forward { self.first_return } else { self.last_invocation }, Turn { forward, index })
     }
 }
 
-/// All operations in a legal order; sorts them by block and group.
-pub(super) fn arrange(view: &View<'_, '_>, placed: &mut [Placed]) -> Result<Vec<u32>, Refutation> {
-    // Stable: in a group they stay in the order of their invocations, which respects real time.
-    placed.sort_by_key(|placed| (placed.block, placed.group));
-    let (mut forward, mut backward) = (Vec::new(), Vec::new());
+/// Which zone; of those of one stamp the backward ones come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    forward: bool,
+    index: u32,
+}
+
+/// Sorted by block and group; in a group they stay in the order in which they are given. Counted, not compared: blocks
+/// and the groups of each are numbered without gaps worth mentioning.
+pub(super) fn sorted(placed: &[Placed]) -> Vec<Placed> {
+    let blocks = placed.iter().map(|placed| placed.block as usize + 1).max().unwrap_or(0);
+    let mut groups = vec![0; blocks];
+    for placed in placed {
+        let groups = &mut groups[placed.block as usize];
+        *groups = (*groups).max(placed.group + 1);
+    }
+    // Where each block's groups begin among all groups, then where each group begins among all operations.
+    let all_groups = starts(&mut groups);
+    let mut places = vec![0; all_groups as usize];
+    let group_of = |placed: &Placed| (groups[placed.block as usize] + placed.group) as usize;
+    for placed in placed {
+        places[group_of(placed)] += 1;
+    }
+    starts(&mut places);
+    let mut sorted = vec![Placed { block: 0, group: 0, operation: 0 }; placed.len()];
+    for placed in placed {
+        let place = &mut places[group_of(placed)];
+        sorted[*place as usize] = *placed;
+        *place += 1;
+    }
+    sorted
+}
+
+/// Turns sizes into where each begins; their sum.
+fn starts(sizes: &mut [u32]) -> u32 {
+    let mut sum = 0;
+    for size in sizes {
+        sum += std::mem::replace(size, sum);
+    }
+    sum
+}
+
+/// All operations in a legal order; they are given by block and group.
+pub(super) fn arrange(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<u32>, Refutation> {
+    let zones = zones(view, placed)?;
+    let mut ranks: Vec<(u64, Turn)> = zones.iter().zip(0..).map(|(zone, index)| zone.rank(index)).collect();
+    // The initial state stands before everything.
+    let started = usize::from(zones.first().is_some_and(|zone| zone.first == NONE));
+    ranks[started..].sort_unstable();
+    let mut order = Vec::with_capacity(placed.len());
+    // The last forward zone so far. Those before it ended before it began, so it alone can reach into the next one.
+    let mut open: Option<&Zone> = None;
+    for (_, Turn { forward, index }) in ranks {
+        let zone = &zones[index as usize];
+        if let Some(open) = open.filter(|open| zone.must_precede(open)) {
+            debug_assert!(open.must_precede(zone), "it began before");
+            return Err(Refutation::Cross { one: *open, other: *zone });
+        }
+        if forward {
+            open = Some(zone);
+        }
+        order.extend(zone.of(placed).iter().map(|placed| placed.operation));
+    }
+    Ok(order)
+}
+
+/// The zones of all blocks, or two operations of one that stand the other way round in real time.
+fn zones(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<Zone>, Refutation> {
+    let mut zones = Vec::with_capacity(placed.last().map_or(0, |last| last.block as usize + 1));
     let mut start = 0;
     for block in placed.chunk_by(|one, other| one.block == other.block) {
-        let zone = sweep(view, block, start)?;
-        start += block.len();
-        if zone.is_forward() { forward.push(zone) } else { backward.push(zone) }
+        let end = start + u32::try_from(block.len()).expect("fewer than there are operations");
+        zones.push(Zone { start, end, ..sweep(view, block)? });
+        start = end;
     }
-    forward.sort_by_key(|zone: &Zone| zone.first_return);
-    if let Some(pair) = forward.windows(2).find(|pair| pair[1].must_precede(&pair[0])) {
-        return Err(Refutation::Cross { one: pair[0].clone(), other: pair[1].clone() });
-    }
-    for zone in &backward {
-        // Forward zones do not overlap: only the last of those that began before can hold this one.
-        let before = forward.partition_point(|other| other.must_precede(zone));
-        let open = before.checked_sub(1).map(|index| &forward[index]);
-        if let Some(open) = open.filter(|open| zone.must_precede(open)) {
-            return Err(Refutation::Cross { one: open.clone(), other: zone.clone() });
-        }
-    }
-    let mut zones: Vec<&Zone> = forward.iter().chain(&backward).collect();
-    zones.sort_by_key(|zone| zone.rank());
-    let operations = zones.into_iter().flat_map(|zone| &placed[zone.places.clone()]);
-    Ok(operations.map(|placed| placed.operation).collect())
+    Ok(zones)
 }
 
-/// One block's groups, in order: its zone, or two operations that stand the other way round in real time.
-fn sweep(view: &View<'_, '_>, block: &[Placed], start: usize) -> Result<Zone, Refutation> {
-    let mut zone: Option<Zone> = None;
-    for group in block.chunk_by(|one, other| one.group == other.group) {
-        if let Some(zone) = &zone {
-            let late = group.iter().find(|placed| view.returned(placed.operation) < zone.last_invocation);
-            if let Some(late) = late {
-                return Err(Refutation::Order { before: zone.last, after: late.operation });
-            }
+/// One block's groups, in order.
+fn sweep(view: &View<'_, '_>, block: &[Placed]) -> Result<Zone, Refutation> {
+    let initial = block[0].block == INITIAL;
+    let (first, first_return) = if initial { (NONE, 0) } else { (block[0].operation, u64::MAX) };
+    let mut zone =
+        Zone { start: 0, end: 0, first, first_return, last: block[0].operation, last_invocation: 0 };
+    // Of the groups before the present one.
+    let (mut earlier, mut group) = (zone, block[0].group);
+    for placed in block {
+        let (operation, (invoked, returned)) = (placed.operation, view.stamps(placed.operation));
+        if placed.group != group {
+            (earlier, group) = (zone, placed.group);
         }
-        for &Placed { operation, block, .. } in group {
-            let (returned, invoked) = (view.returned(operation), view.invoked(operation));
-            let initial = block == INITIAL;
-            let zone = zone.get_or_insert_with(|| Zone {
-                places: start..start,
-                first: (!initial).then_some(operation),
-                first_return: (!initial).then_some(returned),
-                last: operation,
-                last_invocation: invoked,
-            });
-            zone.places.end += 1;
-            if zone.first_return.is_some_and(|first| returned < first) {
-                (zone.first, zone.first_return) = (Some(operation), Some(returned));
-            }
-            if invoked > zone.last_invocation {
-                (zone.last, zone.last_invocation) = (operation, invoked);
-            }
+        if returned < earlier.last_invocation {
+            return Err(Refutation::Order { before: earlier.last, after: operation });
+        }
+        if returned < zone.first_return {
+            (zone.first, zone.first_return) = (operation, returned);
+        }
+        if invoked > zone.last_invocation {
+            (zone.last, zone.last_invocation) = (operation, invoked);
         }
     }
-    Ok(zone.expect("a block has operations"))
+    Ok(zone)
 }

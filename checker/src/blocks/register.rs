@@ -90,7 +90,7 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
     }
     let mut sources = Vec::with_capacity(view.key.reads.len());
     for read in view.reads() {
-        let source = view.source(view.key.register(read.value), read.operation)?;
+        let source = view.source(read.value.kept(view.key.spec), read.operation)?;
         if let Some(source) = source {
             chains.takes_effect(source);
         }

@@ -3,12 +3,11 @@
 //! What had not returned by then is indeterminate. A write that began later is still there for whoever saw it: that
 //! one is then refuted by the order of the two.
 
-use super::input::{Atom, Key, Kind, NIL, Read, Write};
+use super::entry::Atom;
+use super::input::{Key, Kind, Read, Write};
+use super::order::sorted;
 use super::{Placed, Refutation, Stop, list, register};
-use crate::kv::is_empty;
 use crate::value::Value;
-
-static NO_ITEMS: [Value; 0] = [];
 
 /// A key's operations up to a moment.
 #[derive(Clone, Copy, Debug)]
@@ -22,22 +21,27 @@ pub(super) struct View<'k, 'h> {
 }
 
 impl<'k, 'h> View<'k, 'h> {
-    /// The operations in their groups and blocks.
+    /// The operations in their groups and blocks, in the order of these.
     pub(super) fn place(&self) -> Result<Vec<Placed>, Stop> {
-        match &self.key.kind {
+        let placed = match &self.key.kind {
             Kind::Register => register::place(self),
             Kind::List | Kind::Text(_) => list::place(self),
-        }
+        };
+        Ok(sorted(&placed?))
+    }
+
+    /// When an operation was invoked and when it returned, [`u64::MAX`] if it may not have finished.
+    pub(super) fn stamps(&self, operation: u32) -> (u64, u64) {
+        let (invoked, returned) = self.key.stamps[operation as usize];
+        (invoked, if returned <= self.until { returned } else { u64::MAX })
     }
 
     pub(super) fn invoked(&self, operation: u32) -> u64 {
-        self.key.stamps[operation as usize].0
+        self.stamps(operation).0
     }
 
-    /// [`u64::MAX`] if it may not have finished.
     pub(super) fn returned(&self, operation: u32) -> u64 {
-        let returned = self.key.stamps[operation as usize].1;
-        if returned <= self.until { returned } else { u64::MAX }
+        self.stamps(operation).1
     }
 
     /// Whether it certainly took effect: it completed in time.
@@ -71,38 +75,38 @@ impl<'k, 'h> View<'k, 'h> {
 
     /// Whether some operation may have written an atom.
     pub(super) fn has_writer(&self, atom: Atom<'h>) -> bool {
-        self.key.writers.contains_key(&atom)
+        self.key.writer(atom).is_some()
     }
 
     /// The only write of an atom that `reader` saw.
     pub(super) fn writer(&self, atom: Atom<'h>, reader: u32) -> Result<u32, Stop> {
-        match self.key.writers.get(&atom) {
+        match self.key.writer(atom) {
             None => Err(Refutation::Phantom { reader }.into()),
-            Some(writer) if writer.several => Err(Stop::Unclear),
-            Some(writer) => Ok(writer.write),
+            Some(write) if self.key.writes[write as usize].several => Err(Stop::Unclear),
+            Some(write) => Ok(write),
         }
     }
 
     /// The write that made a register hold `atom`, `None` for the initial state.
     pub(super) fn source(&self, atom: Atom<'h>, reader: u32) -> Result<Option<u32>, Stop> {
-        if atom != Atom::Value(&NIL) {
+        if atom != Atom::Nil {
             return self.writer(atom, reader).map(Some);
         }
         // Nil again after the initial state: which of the two was seen is not known.
-        if self.key.writers.contains_key(&atom) { Err(Stop::Unclear) } else { Ok(None) }
+        if self.has_writer(atom) { Err(Stop::Unclear) } else { Ok(None) }
     }
 
     /// The list that a read shows; `None` if it is none that the key could ever hold.
-    pub(super) fn shown(&self, value: &'h Value) -> Option<Shown<'h>> {
-        if is_empty(value) && !self.key.spec.same(value, &Value::Nil) {
-            return None;
-        }
+    pub(super) fn shown(&self, value: Atom<'h>) -> Option<Shown<'h>> {
         let text = matches!(self.key.kind, Kind::Text(_));
         match value {
-            _ if is_empty(value) => Some(if text { Shown::Text("") } else { Shown::Items(&NO_ITEMS) }),
-            Value::Text(value) if text => Some(Shown::Text(value)),
-            Value::List(items) if !text => Some(Shown::Items(items)),
-            Value::Int(_) if !text => Some(Shown::Items(std::slice::from_ref(value))),
+            _ if value.is_nil(self.key.spec) => {
+                Some(if text { Shown::Text("") } else { Shown::Items(&[]) })
+            }
+            _ if value.is_empty() => None,
+            Atom::Text(value) if text => Some(Shown::Text(value)),
+            Atom::List(items) if !text => Some(Shown::Items(items)),
+            Atom::Int(number) if !text => Some(Shown::Number(number)),
             _ => None,
         }
     }
@@ -110,11 +114,11 @@ impl<'k, 'h> View<'k, 'h> {
     /// The atom that begins at `at`, and where it ends; `None` if none of those written does.
     pub(super) fn atom_at(&self, shown: Shown<'h>, at: usize) -> Option<(Atom<'h>, usize)> {
         match (shown, &self.key.kind) {
-            (Shown::Items(items), _) => items.get(at).map(|item| (Atom::Value(item), at + 1)),
+            (Shown::Items(items), _) => items.get(at).map(|item| (Atom::of(item), at + 1)),
+            (Shown::Number(number), _) => (at == 0).then_some((Atom::Int(number), 1)),
             (Shown::Text(text), Kind::Text(cutter)) => {
-                let end = at
-                    + cutter.cut(&text[at..], |token| self.key.writers.contains_key(&Atom::Token(token)))?;
-                Some((Atom::Token(&text[at..end]), end))
+                let end = at + cutter.cut(&text[at..], |token| self.has_writer(Atom::Text(token)))?;
+                Some((Atom::Text(&text[at..end]), end))
             }
             (Shown::Text(_), _) => None,
         }
@@ -124,6 +128,8 @@ impl<'k, 'h> View<'k, 'h> {
 /// A list as a read shows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shown<'h> {
+    /// A number that was put, to which nothing has been appended yet.
+    Number(i64),
     Items(&'h [Value]),
     Text(&'h str),
 }
@@ -131,6 +137,7 @@ pub(super) enum Shown<'h> {
 impl Shown<'_> {
     pub(super) fn len(self) -> usize {
         match self {
+            Self::Number(_) => 1,
             Self::Items(items) => items.len(),
             Self::Text(text) => text.len(),
         }
@@ -140,6 +147,9 @@ impl Shown<'_> {
         match (self, other) {
             (Self::Items(items), Self::Items(other)) => items.starts_with(other),
             (Self::Text(text), Self::Text(other)) => text.starts_with(other),
+            (Self::Number(number), Self::Number(other)) => number == other,
+            (Self::Items(items), Self::Number(number)) => items.first() == Some(&Value::Int(number)),
+            (Self::Number(number), Self::Items(other)) => [Value::Int(number)].starts_with(other),
             _ => false,
         }
     }

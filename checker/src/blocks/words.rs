@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::input::{Atom, How, Kind};
+use super::entry::Atom;
+use super::input::{How, Kind};
 use super::view::View;
 use super::{KvOperation, NONE, Placed, Refutation, crossing};
 use crate::contradiction::{seen, violation};
@@ -80,10 +81,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
     pub(super) fn atom(&self, writer: u32) -> String {
         let writes = &self.view.key.writes;
         let write = writes.binary_search_by_key(&writer, |write| write.operation).expect("it writes");
-        match writes[write].atom {
-            Atom::Value(value) => value.to_string(),
-            Atom::Token(token) => format!("{token:?}"),
-        }
+        writes[write].atom.to_value().to_string()
     }
 
     /// The value that a reader saw.
@@ -180,9 +178,9 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
         let key = self.view.key;
         let write = key.writes.binary_search_by_key(&writer, |write| write.operation).expect("it writes");
         let atom = key.writes[write].atom;
-        let shows = |value: &'h Value| match self.view.shown(value).filter(|_| self.is_list()) {
+        let shows = |value: Atom<'h>| match self.view.shown(value).filter(|_| self.is_list()) {
             Some(shown) => self.view.atoms(shown).any(|other| other == atom),
-            None => key.register(value) == atom,
+            None => value.kept(key.spec) == atom,
         };
         let in_time = |operation: u32| Some(self.view.invoked(operation)) > since;
         let read = key.reads.iter().find(|read| in_time(read.operation) && shows(read.value));

@@ -1,0 +1,147 @@
+//! Operations as blocks look at them: stamps, what was asked, what was told; values by reference.
+//!
+//! Typed operations and rows of a recorded table alike can be looked at in this way, so that neither has to be turned
+//! into the other. What blocks have no use for is told apart here, once.
+
+use crate::history::Completion;
+use crate::kv::{KvOp, KvRet, KvSpec};
+use crate::value::Value;
+
+use super::KvOperation;
+
+/// A value by reference: a whole register, a list, or the smallest thing that is written (an element, a token).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Atom<'h> {
+    Nil,
+    Int(i64),
+    Text(&'h str),
+    List(&'h [Value]),
+}
+
+impl<'h> Atom<'h> {
+    pub(crate) fn of(value: &'h Value) -> Self {
+        match value {
+            Value::Nil => Self::Nil,
+            Value::Int(number) => Self::Int(*number),
+            Value::Text(text) => Self::Text(text),
+            Value::List(items) => Self::List(items),
+        }
+    }
+
+    /// Whether it is nil, the empty text or the empty list.
+    pub(super) fn is_empty(self) -> bool {
+        matches!(self, Self::Nil | Self::Text("") | Self::List([]))
+    }
+
+    /// The same, if it is one that stands for nothing in this store.
+    pub(super) fn is_nil(self, spec: &KvSpec) -> bool {
+        if spec.empty_is_absent { self.is_empty() } else { self == Self::Nil }
+    }
+
+    /// A register's value as the store keeps it.
+    pub(super) fn kept(self, spec: &KvSpec) -> Self {
+        if self.is_nil(spec) { Self::Nil } else { self }
+    }
+
+    pub(super) fn to_value(self) -> Value {
+        match self {
+            Self::Nil => Value::Nil,
+            Self::Int(number) => Value::Int(number),
+            Self::Text(text) => text.into(),
+            Self::List(items) => Value::List(items.into()),
+        }
+    }
+}
+
+/// What an operation did, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What<'h> {
+    /// Certainly nothing.
+    Failed,
+    /// It read, nobody knows what.
+    Unread,
+    /// It read this.
+    Read(Atom<'h>),
+    Put(Atom<'h>),
+    Append(Atom<'h>),
+    /// A cas that swapped, if it took effect.
+    Swapped {
+        expected: Atom<'h>,
+        new: Atom<'h>,
+    },
+    /// A cas that saw another value.
+    Mismatched {
+        expected: Atom<'h>,
+        seen: Atom<'h>,
+    },
+    /// Something that blocks cannot be made of: a delete, a mismatch that does not say what was seen (it observes the
+    /// absence of a value, and an indeterminate write that nobody read may be just what made it legal), an answer that
+    /// no operation of its kind gives.
+    Unclear,
+}
+
+/// One operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'h> {
+    pub(crate) invoked: u64,
+    /// When it completed; [`u64::MAX`] if it is not known to have taken effect.
+    pub(crate) completed: u64,
+    pub(crate) what: What<'h>,
+}
+
+impl Entry<'_> {
+    /// Whether it completed before `other` was invoked.
+    pub(super) fn precedes(&self, other: &Self) -> bool {
+        self.completed < other.invoked
+    }
+
+    /// Whether it saw the key's value.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.what, What::Read(_) | What::Mismatched { .. })
+    }
+}
+
+/// One key's operations, in the order of their invocations.
+pub(crate) trait Entries<'h> {
+    fn count(&self) -> usize;
+
+    /// # Panics
+    /// If there are not so many.
+    fn entry(&self, index: usize) -> Entry<'h>;
+}
+
+impl<'h> Entries<'h> for [&'h KvOperation] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn entry(&self, index: usize) -> Entry<'h> {
+        let operation = self[index];
+        let completed = operation.ret().and(operation.returned);
+        let what = match completed {
+            // That stamp is how an unknown one is written here.
+            Some(u64::MAX) => What::Unclear,
+            _ => what(operation),
+        };
+        Entry { invoked: operation.invoked, completed: completed.unwrap_or(u64::MAX), what }
+    }
+}
+
+fn what(operation: &KvOperation) -> What<'_> {
+    if operation.completion == Completion::Fail {
+        return What::Failed;
+    }
+    match (&operation.op, operation.ret()) {
+        (KvOp::Get { .. }, None) => What::Unread,
+        (KvOp::Get { .. }, Some(KvRet::Value(value))) => What::Read(Atom::of(value)),
+        (KvOp::Put { value, .. }, None | Some(KvRet::Done)) => What::Put(Atom::of(value)),
+        (KvOp::Append { value, .. }, None | Some(KvRet::Done)) => What::Append(Atom::of(value)),
+        (KvOp::Cas { expected, .. }, Some(KvRet::Mismatch(Some(seen)))) => {
+            What::Mismatched { expected: Atom::of(expected), seen: Atom::of(seen) }
+        }
+        (KvOp::Cas { expected, new, .. }, None | Some(KvRet::Done)) => {
+            What::Swapped { expected: Atom::of(expected), new: Atom::of(new) }
+        }
+        _ => What::Unclear,
+    }
+}
