@@ -8,6 +8,7 @@ fn main() {
     let bytes = std::fs::read(&path).expect("it can be read");
     let threads = std::env::args().nth(2).map_or(1, |threads| threads.parse().expect("a number of threads"));
     let bounds = Bounds { threads, ..Bounds::default() };
-    let (_, judged) = judge(&path, &bytes, &Options::default(), &bounds).unwrap_or_else(|error| panic!("{error}"));
+    let (_, judged) =
+        judge(&path, &bytes, &Options::default(), &bounds).unwrap_or_else(|error| panic!("{error}"));
     println!("{}: {} operations", judged.outcome.verdict, judged.operations.total());
 }

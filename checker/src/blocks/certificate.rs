@@ -215,7 +215,10 @@ mod tests {
         assert!(reads("a".into(), 4.into(), Value::List(["a".into(), 4.into()].into())));
         let empty = [get(0, 9, "".into())];
         let bare: Vec<&KvOperation> = empty.iter().collect();
-        assert!(is_legal(&KvSpec { empty_is_absent: true }, bare.as_slice(), &[0]) && !is_legal_here(&empty, &[0]));
+        assert!(
+            is_legal(&KvSpec { empty_is_absent: true }, bare.as_slice(), &[0])
+                && !is_legal_here(&empty, &[0])
+        );
     }
 
     #[test]

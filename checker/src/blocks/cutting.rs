@@ -48,9 +48,7 @@ impl Cutter {
     /// be one that nobody wrote.
     pub(super) fn cut(&self, text: &str, known: impl Fn(&str) -> bool) -> Option<usize> {
         match self {
-            Self::Terminator(terminator) => {
-                memchr(*terminator, text.as_bytes()).map(|position| position + 1)
-            }
+            Self::Terminator(terminator) => memchr(*terminator, text.as_bytes()).map(|position| position + 1),
             Self::Lengths(lengths) => {
                 lengths.iter().copied().find(|length| text.get(..*length).is_some_and(&known))
             }

@@ -41,8 +41,9 @@ impl Words<'_, '_, '_> {
                 Some((atom, end)) if self.view.has_writer(atom) => at = end,
                 Some((atom, _)) => {
                     let item = atom.to_value();
-                    let wrote =
-                        |value: &Value| *value == item || value.as_list() == Some(std::slice::from_ref(&item));
+                    let wrote = |value: &Value| {
+                        *value == item || value.as_list() == Some(std::slice::from_ref(&item))
+                    };
                     return (item.to_string(), failed(&wrote));
                 }
                 None => break,

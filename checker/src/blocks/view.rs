@@ -100,9 +100,7 @@ impl<'k, 'h> View<'k, 'h> {
     pub(super) fn shown(&self, value: Atom<'h>) -> Option<Shown<'h>> {
         let text = matches!(self.key.kind, Kind::Text(_));
         match value {
-            _ if value.is_nil(self.key.spec) => {
-                Some(if text { Shown::Text("") } else { Shown::Items(&[]) })
-            }
+            _ if value.is_nil(self.key.spec) => Some(if text { Shown::Text("") } else { Shown::Items(&[]) }),
             _ if value.is_empty() => None,
             Atom::Text(value) if text => Some(Shown::Text(value)),
             Atom::List(items) if !text => Some(Shown::Items(items)),
