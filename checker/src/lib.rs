@@ -15,6 +15,7 @@ pub mod judge;
 pub mod kv;
 pub mod linearizable;
 pub mod model;
+pub mod models;
 mod observed;
 mod overwritten;
 pub mod search;

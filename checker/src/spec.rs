@@ -37,6 +37,19 @@ pub trait Spec: Sync {
     /// never learned: then any return is acceptable, and the next state is the one of whichever return fits here.
     fn step(&self, state: &Self::State, op: &Self::Op, ret: Option<&Self::Ret>) -> Option<Self::State>;
 
+    /// [`Spec::step`] in place: whether `op` may return `ret` in this state, which is then the next one; where it may
+    /// not, the state stays as it is. Worth its own implementation where a state is large and an operation changes
+    /// little of it: long orders are replayed with it.
+    fn advance(&self, state: &mut Self::State, op: &Self::Op, ret: Option<&Self::Ret>) -> bool {
+        match self.step(state, op, ret) {
+            Some(next) => {
+                *state = next;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// The partition (usually: the key) that `op` touches. Operations of different partitions must never
     /// interact; each partition is judged by itself, from its own [`Spec::init`] (Herlihy and Wing's locality).
     fn partition<'a>(&self, _op: &'a Self::Op) -> Option<Cow<'a, str>> {

@@ -13,7 +13,9 @@ use squall_checker::{
 };
 
 mod common;
-use common::{KvOperation, Random, brute_force, history, verify_edges, verify_order};
+use common::{Random, brute_force, history, verify_edges, verify_order};
+
+type KvOperation = Operation<KvOp, KvRet>;
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,9 @@ use squall_checker::{
 };
 
 mod common;
-use common::{KvOperation, Random, brute_force, history, verify_edges, verify_order};
+use common::{Random, brute_force, history, verify_edges, verify_order};
+
+type KvOperation = Operation<KvOp, KvRet>;
 
 /// What a case may contain.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,6 @@
 //! What the property tests share: numbers from a seed, brute force, and checks of orders and edges.
 
-use squall_checker::kv::{KvOp, KvRet, KvSpec};
-use squall_checker::{Completion, EdgeKind, History, Operation, Spec, Value, Violation};
-
-pub(crate) type KvOperation = Operation<KvOp, KvRet>;
+use squall_checker::{Completion, EdgeKind, History, Operation, Spec, Violation};
 
 /// A small generator of numbers (SplitMix64), so that cases are the same everywhere.
 pub(crate) struct Random(pub(crate) u64);
@@ -32,10 +29,30 @@ impl Random {
 }
 
 /// Whether some order of all completed and some indeterminate operations is legal: tries them all.
-pub(crate) fn brute_force(spec: &KvSpec, operations: &[KvOperation]) -> bool {
-    fn extend(spec: &KvSpec, operations: &[KvOperation], used: u32, state: &Value) -> bool {
+pub(crate) fn brute_force<S: Spec>(spec: &S, operations: &[Operation<S::Op, S::Ret>]) -> bool {
+    let step = |state: &S::State, operation: &Operation<S::Op, S::Ret>| {
+        spec.step(state, &operation.op, operation.ret()).into_iter().collect()
+    };
+    brute_force_by(&spec.init(), &step, operations)
+}
+
+/// The same where an operation may lead to any of several states.
+pub(crate) fn brute_force_by<T, O, R>(
+    start: &T,
+    step: &impl Fn(&T, &Operation<O, R>) -> Vec<T>,
+    operations: &[Operation<O, R>],
+) -> bool
+where
+    R: PartialEq,
+{
+    fn extend<T, O, R: PartialEq>(
+        step: &impl Fn(&T, &Operation<O, R>) -> Vec<T>,
+        operations: &[Operation<O, R>],
+        used: u32,
+        state: &T,
+    ) -> bool {
         let left = |index: usize| used >> index & 1 == 0;
-        let required = |operation: &KvOperation| matches!(operation.completion, Completion::Ok(_));
+        let required = |operation: &Operation<O, R>| matches!(operation.completion, Completion::Ok(_));
         if operations.iter().enumerate().all(|(index, operation)| !left(index) || !required(operation)) {
             return true;
         }
@@ -45,21 +62,21 @@ pub(crate) fn brute_force(spec: &KvSpec, operations: &[KvOperation]) -> bool {
                 && !operations.iter().enumerate().any(|(other, earlier)| {
                     left(other) && required(earlier) && earlier.returned.unwrap() < operation.invoked
                 });
-            free && spec
-                .step(state, &operation.op, operation.ret())
-                .is_some_and(|next| extend(spec, operations, used | 1 << index, &next))
+            free && step(state, operation)
+                .iter()
+                .any(|next| extend(step, operations, used | 1 << index, next))
         })
     }
-    extend(spec, operations, 0, &spec.init())
+    extend(step, operations, 0, start)
 }
 
-pub(crate) fn history(operations: &[KvOperation]) -> History<KvOp, KvRet> {
+pub(crate) fn history<O: Clone, R: Clone>(operations: &[Operation<O, R>]) -> History<O, R> {
     let placed = operations.iter().cloned().enumerate();
     History::from_intervals(placed.map(|(place, operation)| (place as u64, operation)).collect()).unwrap()
 }
 
 /// A certificate, checked without the search: every completed operation once, in real time, legal.
-pub(crate) fn verify_order(spec: &KvSpec, operations: &[&KvOperation], order: &[u32]) {
+pub(crate) fn verify_order<S: Spec>(spec: &S, operations: &[&Operation<S::Op, S::Ret>], order: &[u32]) {
     let mut state = spec.init();
     for (position, index) in order.iter().enumerate() {
         let operation = operations[*index as usize];
@@ -76,7 +93,7 @@ pub(crate) fn verify_order(spec: &KvSpec, operations: &[&KvOperation], order: &[
 }
 
 /// What can be said of edges without knowing why they were drawn.
-pub(crate) fn verify_edges(history: &History<KvOp, KvRet>, violation: &Violation) {
+pub(crate) fn verify_edges<O, R>(history: &History<O, R>, violation: &Violation) {
     assert!(violation.operations.is_sorted() && !violation.operations.is_empty());
     assert!(!violation.message.is_empty() && !violation.steps.is_empty());
     for (edge, next) in violation.edges.iter().zip(violation.edges.iter().cycle().skip(1)) {

@@ -1,0 +1,364 @@
+//! Queues, stacks and bags against brute force and against the search.
+
+use std::collections::BTreeMap;
+
+use squall_checker::models::container::{Contents, Discipline};
+use squall_checker::models::{Container, ContainerOp, ContainerRet};
+use squall_checker::search::{Decision, Search};
+use squall_checker::{
+    Bounds, Check, Completion, Direct, Linearizable, Operation, ProcessId, Spec, Value, Verdict,
+};
+
+use crate::common::{Random, brute_force, brute_force_by, history, verify_edges, verify_order};
+use crate::{cases, interval, returned};
+
+pub(crate) type ContainerOperation = Operation<ContainerOp, ContainerRet>;
+
+const CONTAINERS: [Container; 3] = [Container::queue(), Container::stack(), Container::bag()];
+
+/// What a case may contain.
+#[derive(Clone, Copy)]
+struct Flavour {
+    /// Values are inserted once.
+    unique: bool,
+    /// Removals may find nothing, in so many of a hundred tries where something is there.
+    lies_of_empty: u64,
+    indeterminate: u64,
+    failed: u64,
+    lies: u64,
+    /// Removals take an element whose turn it is not.
+    out_of_turn: u64,
+    drains: bool,
+}
+
+const FLAVOURS: [Flavour; 7] = [
+    Flavour {
+        unique: true,
+        lies_of_empty: 0,
+        indeterminate: 0,
+        failed: 0,
+        lies: 5,
+        out_of_turn: 0,
+        drains: false,
+    },
+    Flavour {
+        unique: true,
+        lies_of_empty: 15,
+        indeterminate: 0,
+        failed: 5,
+        lies: 3,
+        out_of_turn: 3,
+        drains: false,
+    },
+    Flavour {
+        unique: true,
+        lies_of_empty: 5,
+        indeterminate: 20,
+        failed: 5,
+        lies: 3,
+        out_of_turn: 3,
+        drains: false,
+    },
+    Flavour {
+        unique: true,
+        lies_of_empty: 10,
+        indeterminate: 40,
+        failed: 0,
+        lies: 0,
+        out_of_turn: 0,
+        drains: false,
+    },
+    Flavour {
+        unique: true,
+        lies_of_empty: 0,
+        indeterminate: 5,
+        failed: 0,
+        lies: 0,
+        out_of_turn: 30,
+        drains: false,
+    },
+    Flavour {
+        unique: false,
+        lies_of_empty: 10,
+        indeterminate: 20,
+        failed: 5,
+        lies: 3,
+        out_of_turn: 3,
+        drains: false,
+    },
+    Flavour {
+        unique: true,
+        lies_of_empty: 5,
+        indeterminate: 15,
+        failed: 5,
+        lies: 3,
+        out_of_turn: 3,
+        drains: true,
+    },
+];
+
+/// A history of a container that works at one moment of each operation, but for some lies.
+fn case(random: &mut Random, container: Container, flavour: Flavour, count: u64) -> Vec<ContainerOperation> {
+    let percent = |random: &mut Random, share: u64| random.below(100) < share;
+    let mut inside: Vec<Value> = Vec::new();
+    let stretch = 1 + random.below(12);
+    let mut operations = Vec::new();
+    for number in 0..count {
+        let fails = percent(random, flavour.failed);
+        let unknown = !fails && percent(random, flavour.indeterminate);
+        let happens = !fails && (!unknown || random.one_in(2));
+        let value = if flavour.unique { number } else { random.below(3) };
+        let mut value = Value::Int(i64::try_from(value).unwrap());
+        let (op, mut ret);
+        if random.below(20) < 9 || (inside.is_empty() && random.one_in(2)) {
+            ret = ContainerRet::Done;
+            if happens && !percent(random, flavour.lies) {
+                inside.push(value.clone());
+            }
+            if percent(random, flavour.lies) {
+                value = Value::Int(i64::try_from(count).unwrap());
+            }
+            op = ContainerOp::Insert { value };
+        } else if flavour.drains && random.one_in(4) {
+            op = ContainerOp::Drain;
+            let mut drained = inside.clone();
+            if container.discipline == Discipline::Lifo {
+                drained.reverse();
+            }
+            if percent(random, flavour.lies) {
+                drained.pop();
+            }
+            ret = ContainerRet::Drained(drained.into());
+            if happens {
+                inside.clear();
+            }
+        } else {
+            op = ContainerOp::Remove;
+            let index = match container.discipline {
+                _ if percent(random, flavour.out_of_turn) => random.pick(inside.len().max(1)),
+                Discipline::Fifo => 0,
+                Discipline::Lifo => inside.len().saturating_sub(1),
+                Discipline::Unordered => random.pick(inside.len().max(1)),
+            };
+            ret = inside.get(index).cloned().map_or(ContainerRet::Empty, ContainerRet::Taken);
+            if happens && index < inside.len() {
+                if percent(random, flavour.lies_of_empty) {
+                    ret = ContainerRet::Empty;
+                } else if !percent(random, flavour.lies) {
+                    inside.remove(index);
+                }
+            }
+            if percent(random, flavour.lies) {
+                ret = ContainerRet::Taken(Value::Int(i64::try_from(random.below(count)).unwrap()));
+            }
+        }
+        let completion = match () {
+            () if fails => Completion::Fail,
+            () if unknown => Completion::Info,
+            () => Completion::Ok(ret),
+        };
+        let (invoked, end) = interval(random, 3 * number, stretch);
+        let returned = returned(&completion, end);
+        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+    }
+    operations
+}
+
+/// Every state that an operation may lead to, said without the specification.
+fn outcomes(discipline: Discipline, inside: &Vec<Value>, operation: &ContainerOperation) -> Vec<Vec<Value>> {
+    let without = |index: usize| {
+        let mut left = inside.clone();
+        left.remove(index);
+        left
+    };
+    let turns: Vec<usize> = match discipline {
+        _ if inside.is_empty() => Vec::new(),
+        Discipline::Fifo => vec![0],
+        Discipline::Lifo => vec![inside.len() - 1],
+        Discipline::Unordered => (0..inside.len()).collect(),
+    };
+    match (&operation.op, operation.ret()) {
+        (ContainerOp::Insert { value }, _) => vec![[inside.as_slice(), &[value.clone()]].concat()],
+        (ContainerOp::Remove, None) => turns.into_iter().map(without).collect(),
+        (ContainerOp::Remove, Some(ContainerRet::Taken(value))) => {
+            turns.into_iter().filter(|index| inside[*index] == *value).take(1).map(without).collect()
+        }
+        (ContainerOp::Remove, Some(_)) => {
+            if inside.is_empty() {
+                vec![Vec::new()]
+            } else {
+                Vec::new()
+            }
+        }
+        (ContainerOp::Drain, None) => vec![Vec::new()],
+        (ContainerOp::Drain, Some(ContainerRet::Drained(told))) => {
+            let (mut told, mut inside) = (told.to_vec(), inside.clone());
+            match discipline {
+                Discipline::Fifo => {}
+                Discipline::Lifo => told.reverse(),
+                Discipline::Unordered => {
+                    told.sort();
+                    inside.sort();
+                }
+            }
+            if told == inside { vec![Vec::new()] } else { Vec::new() }
+        }
+        (ContainerOp::Drain, Some(_)) => Vec::new(),
+    }
+}
+
+fn oracle(container: Container, operations: &[ContainerOperation]) -> bool {
+    let step = |inside: &Vec<Value>, operation: &ContainerOperation| {
+        outcomes(container.discipline, inside, operation)
+    };
+    brute_force_by(&Vec::new(), &step, operations)
+}
+
+#[test]
+fn specifications_monitors_and_search_agree_with_brute_force() {
+    let mut tally = BTreeMap::<(&str, bool), [u64; 2]>::new();
+    let mut kinds = BTreeMap::<(&str, String), u64>::new();
+    for number in 0..cases(40_000) {
+        let mut random = Random(number);
+        let container = CONTAINERS[random.pick(3)];
+        let name = ["queue", "stack", "bag"][container.discipline as usize];
+        let flavour = FLAVOURS[random.pick(FLAVOURS.len())];
+        let count = 2 + random.below(8);
+        let history = history(&case(&mut random, container, flavour, count));
+        let legal = oracle(container, history.operations());
+        let told = || format!("case {number} of the {name}: {history:#?}");
+        assert_eq!(brute_force(&container, history.operations()), legal, "{}", told());
+        let operations: Vec<&ContainerOperation> = history.operations().iter().collect();
+        match Search::new(&container).decide(&operations, &Bounds::default()) {
+            Decision::Legal(order) => {
+                assert!(legal, "the search accepts {}", told());
+                verify_order(&container, &operations, &order);
+            }
+            Decision::Illegal { .. } => assert!(!legal, "the search refuses {}", told()),
+            Decision::Undecided(limit) => panic!("{limit}"),
+        }
+        let direct = container.decide_directly(&operations);
+        match &direct {
+            Some(Direct::Legal(order)) => {
+                assert!(legal, "the monitor accepts {}", told());
+                verify_order(&container, &operations, order);
+            }
+            Some(Direct::Illegal(witnesses)) => {
+                assert!(!legal, "the monitor refuses {}", told());
+                assert!(witnesses.is_sorted() && !witnesses.is_empty());
+            }
+            None => {}
+        }
+        tally.entry((name, direct.is_some())).or_default()[usize::from(legal)] += 1;
+        let outcome = Linearizable.check(&container, &history, &Bounds::default());
+        let nothing = operations.iter().all(|operation| operation.ret().is_none());
+        let verdict = if nothing {
+            Verdict::Vacuous
+        } else if legal {
+            Verdict::Valid
+        } else {
+            Verdict::Invalid
+        };
+        assert_eq!(outcome.verdict, verdict, "{}", told());
+        for violation in &outcome.violations {
+            verify_edges(&history, violation);
+            *kinds.entry((name, violation.kind.clone())).or_default() += 1;
+        }
+        if legal {
+            erasing_leaves_it_legal(container, &operations, &mut random);
+        }
+    }
+    println!("{tally:?}\n{kinds:?}");
+    for name in ["queue", "stack", "bag"] {
+        let [illegal, legal] = tally[&(name, true)];
+        assert!(illegal > 300 && legal > 300, "the monitors meet both verdicts: {tally:?}");
+        for kind in ["phantom", "duplicated", "lost", "false-empty", "out-of-order"] {
+            let occurs = kinds.contains_key(&(name, kind.to_owned()));
+            assert_eq!(occurs, kind != "out-of-order" || name != "bag", "{kind} of a {name}: {kinds:?}");
+        }
+    }
+}
+
+fn erasing_leaves_it_legal(container: Container, operations: &[&ContainerOperation], random: &mut Random) {
+    let units = container.erasable(operations);
+    if units > 0 {
+        let start = random.pick(units);
+        let end = start + 1 + random.pick(units - start);
+        let left: Vec<_> = container.erase(operations, start..end).into_iter().flatten().collect();
+        assert!(oracle(container, &left), "erasing {start}..{end} of {operations:#?} left {left:#?}");
+    }
+}
+
+#[test]
+fn without_indeterminate_removals_unique_values_are_always_decided_directly() {
+    for number in 0..cases(20_000) {
+        let mut random = Random(number ^ 0xDEC1DE);
+        let container = CONTAINERS[random.pick(3)];
+        let count = 4 + random.below(60);
+        let flavour = FLAVOURS[1 + random.pick(2)];
+        let mut operations = case(&mut random, container, flavour, count);
+        operations.retain(|operation| {
+            operation.op != ContainerOp::Remove || operation.completion != Completion::Info
+        });
+        let history = history(&operations);
+        let mut values: Vec<_> = history
+            .operations()
+            .iter()
+            .filter_map(|operation| match (&operation.op, &operation.completion) {
+                (ContainerOp::Insert { .. }, Completion::Fail) => None,
+                (ContainerOp::Insert { value }, _) => Some(value),
+                _ => None,
+            })
+            .collect();
+        let inserted = values.len();
+        values.sort();
+        values.dedup();
+        let operations: Vec<_> = history.operations().iter().collect();
+        let direct = container.decide_directly(&operations);
+        assert_eq!(direct.is_some(), values.len() == inserted, "case {number}: {history:#?}");
+    }
+}
+
+#[test]
+fn monitors_agree_with_the_search_on_longer_histories() {
+    let mut tally = [[0u64; 2]; 3];
+    for number in 0..cases(4_000) {
+        let mut random = Random(number ^ 0x10_0000);
+        let container = CONTAINERS[random.pick(3)];
+        let mut flavour = FLAVOURS[random.pick(3)];
+        flavour.lies = random.below(3);
+        flavour.lies_of_empty = flavour.lies_of_empty.min(random.below(3));
+        let count = 10 + random.below(50);
+        let history = history(&case(&mut random, container, flavour, count));
+        let operations: Vec<_> = history.operations().iter().collect();
+        let Some(direct) = container.decide_directly(&operations) else { continue };
+        let bounds = Bounds { steps_max: 200_000, ..Bounds::default() };
+        let legal = match Search::new(&container).decide(&operations, &bounds) {
+            Decision::Legal(_) => true,
+            Decision::Illegal { .. } => false,
+            Decision::Undecided(_) => continue,
+        };
+        assert_eq!(matches!(direct, Direct::Legal(_)), legal, "case {number}: {history:#?}");
+        tally[container.discipline as usize][usize::from(legal)] += 1;
+    }
+    println!("{tally:?}");
+    assert!(tally.iter().flatten().all(|count| *count > 50), "both verdicts are common: {tally:?}");
+}
+
+#[test]
+fn a_step_in_place_is_a_step() {
+    for number in 0..cases(5_000) {
+        let mut random = Random(number);
+        let container = CONTAINERS[random.pick(3)];
+        let flavour = FLAVOURS[random.pick(FLAVOURS.len())];
+        let operations = case(&mut random, container, flavour, 12);
+        let mut state: Contents = container.init();
+        for operation in operations {
+            let next = container.step(&state, &operation.op, operation.ret());
+            let before = state.clone();
+            let advanced = container.advance(&mut state, &operation.op, operation.ret());
+            assert_eq!(next, advanced.then(|| state.clone()));
+            assert!(advanced || state == before, "what does not fit changes nothing");
+        }
+    }
+}
