@@ -253,6 +253,13 @@ impl<O, R> History<O, R> {
         Ok(Self { operations: operations.into_iter().map(|(_, operation)| operation).collect() })
     }
 
+    /// A history in which operations stand for several each: of one process, some may run at the same time.
+    pub(crate) fn of_parts(operations: Vec<Operation<O, R>>) -> Self {
+        assert!(operations.len() <= Self::OPERATIONS_MAX, "as many as can be numbered");
+        assert!(operations.is_sorted_by_key(|operation| operation.invoked), "in the order of invocations");
+        Self { operations }
+    }
+
     /// All operations in the order of their invocations.
     pub fn operations(&self) -> &[Operation<O, R>] {
         &self.operations

@@ -16,6 +16,7 @@ use crate::history::{Completion, History, OpId, op_id};
 use crate::judge::{Operations, Options, judge_history, spec_of};
 use crate::kv::{KvOp, KvRet};
 use crate::linearizable::Linearizable;
+use crate::models::container;
 use crate::spec::Spec;
 use crate::verdict::{Bounds, Check, CheckOutcome};
 
@@ -255,7 +256,15 @@ impl Model {
     pub const KEY_VALUE: Self = Self(&KEY_VALUE);
 
     /// All models; the first that a history is plainly of is the guess.
-    pub const ALL: &'static [Self] = &[Self::REGISTER, Self::CAS_REGISTER, Self::APPEND, Self::KEY_VALUE];
+    pub const ALL: &'static [Self] = &[
+        Self::REGISTER,
+        Self::CAS_REGISTER,
+        Self::APPEND,
+        Self::KEY_VALUE,
+        Self(&container::QUEUE),
+        Self(&container::BAG),
+        Self(&container::STACK),
+    ];
 
     /// A model of its own, beside those that are known by name.
     pub const fn new(definition: &'static Definition) -> Self {

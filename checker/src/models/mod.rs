@@ -6,5 +6,7 @@
 
 mod certificate;
 pub mod container;
+mod keyed;
 
-pub use container::{Container, ContainerOp, ContainerRet};
+pub use container::{Container, ContainerAction, ContainerRet};
+pub use keyed::Keyed;

@@ -1,6 +1,6 @@
 //! What is said of queues, stacks and bags that are wrong, for somebody who has never seen the tool.
 
-use squall_checker::models::{Container, ContainerOp, ContainerRet};
+use squall_checker::models::{Container, ContainerAction, ContainerRet};
 use squall_checker::{Completion, Operation, ProcessId, Value};
 
 use crate::common::history;
@@ -18,16 +18,18 @@ fn shown(container: Container, lines: &str) -> String {
         let end = word();
         let (kind, value) = word().split_at(1);
         let (op, ret) = match (kind, value.parse::<i64>()) {
-            ("+", value) => (ContainerOp::Insert { value: Value::Int(value.unwrap()) }, ContainerRet::Done),
-            (_, Ok(value)) => (ContainerOp::Remove, ContainerRet::Taken(Value::Int(value))),
-            (_, Err(_)) => (ContainerOp::Remove, ContainerRet::Empty),
+            ("+", value) => {
+                (ContainerAction::Insert { value: Value::Int(value.unwrap()) }, ContainerRet::Done)
+            }
+            (_, Ok(value)) => (ContainerAction::Remove, ContainerRet::Taken(Value::Int(value))),
+            (_, Err(_)) => (ContainerAction::Remove, ContainerRet::Empty),
         };
         let (returned, completion) = match end.strip_suffix('!') {
             Some(stamp) => (Some(stamp.parse().unwrap()), Completion::Fail),
             None if end == "-" => (None, Completion::Info),
             None => (Some(end.parse().unwrap()), Completion::Ok(ret)),
         };
-        operations.push(Operation { process, op, invoked, returned, completion });
+        operations.push(Operation { process, op: op.into(), invoked, returned, completion });
     }
     told(&container, &history(&operations))
 }
@@ -80,13 +82,13 @@ fn states_and_operations_are_described() {
     let bag = Container::bag();
     let mut state = bag.init();
     for value in [7, 4, 7] {
-        let insert = ContainerOp::Insert { value: Value::Int(value) };
-        assert!(bag.advance(&mut state, &insert, Some(&ContainerRet::Done)));
+        let insert = ContainerAction::Insert { value: Value::Int(value) };
+        assert!(bag.advance(&mut state, &insert.into(), Some(&ContainerRet::Done)));
     }
-    assert!(bag.advance(&mut state, &ContainerOp::Remove, None));
+    assert!(bag.advance(&mut state, &ContainerAction::Remove.into(), None));
     insta::assert_snapshot!(bag.describe_state(&state), @"[4, 7, 7], of which 1 may be gone");
     let drained = ContainerRet::Drained([Value::Int(4)].into());
-    insta::assert_snapshot!(bag.describe(&ContainerOp::Drain, Some(&drained)), @"drain -> [4]");
-    let pop = Container::stack().describe(&ContainerOp::Remove, Some(&ContainerRet::Empty));
+    insta::assert_snapshot!(bag.describe(&ContainerAction::Drain.into(), Some(&drained)), @"drain -> [4]");
+    let pop = Container::stack().describe(&ContainerAction::Remove.into(), Some(&ContainerRet::Empty));
     insta::assert_snapshot!(pop, @"pop -> nothing");
 }

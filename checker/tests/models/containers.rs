@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use squall_checker::models::container::{Contents, Discipline};
-use squall_checker::models::{Container, ContainerOp, ContainerRet};
+use squall_checker::models::container::{ContainerOp, Contents, Discipline};
+use squall_checker::models::{Container, ContainerAction, ContainerRet};
 use squall_checker::search::{Decision, Search};
 use squall_checker::{
     Bounds, Check, Completion, Direct, Linearizable, Operation, ProcessId, Spec, Value, Verdict,
@@ -118,9 +118,9 @@ fn case(random: &mut Random, container: Container, flavour: Flavour, count: u64)
             if percent(random, flavour.lies) {
                 value = Value::Int(i64::try_from(count).unwrap());
             }
-            op = ContainerOp::Insert { value };
+            op = ContainerAction::Insert { value };
         } else if flavour.drains && random.one_in(4) {
-            op = ContainerOp::Drain;
+            op = ContainerAction::Drain;
             let mut drained = inside.clone();
             if container.discipline == Discipline::Lifo {
                 drained.reverse();
@@ -133,7 +133,7 @@ fn case(random: &mut Random, container: Container, flavour: Flavour, count: u64)
                 inside.clear();
             }
         } else {
-            op = ContainerOp::Remove;
+            op = ContainerAction::Remove;
             let index = match container.discipline {
                 _ if percent(random, flavour.out_of_turn) => random.pick(inside.len().max(1)),
                 Discipline::Fifo => 0,
@@ -159,7 +159,13 @@ fn case(random: &mut Random, container: Container, flavour: Flavour, count: u64)
         };
         let (invoked, end) = interval(random, 3 * number, stretch);
         let returned = returned(&completion, end);
-        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+        operations.push(Operation {
+            process: ProcessId(number),
+            op: op.into(),
+            invoked,
+            returned,
+            completion,
+        });
     }
     operations
 }
@@ -177,21 +183,23 @@ fn outcomes(discipline: Discipline, inside: &Vec<Value>, operation: &ContainerOp
         Discipline::Lifo => vec![inside.len() - 1],
         Discipline::Unordered => (0..inside.len()).collect(),
     };
-    match (&operation.op, operation.ret()) {
-        (ContainerOp::Insert { value }, _) => vec![[inside.as_slice(), &[value.clone()]].concat()],
-        (ContainerOp::Remove, None) => turns.into_iter().map(without).collect(),
-        (ContainerOp::Remove, Some(ContainerRet::Taken(value))) => {
+    match (&operation.op.action, operation.ret()) {
+        (ContainerAction::Insert { value }, _) => {
+            vec![[inside.as_slice(), std::slice::from_ref(value)].concat()]
+        }
+        (ContainerAction::Remove, None) => turns.into_iter().map(without).collect(),
+        (ContainerAction::Remove, Some(ContainerRet::Taken(value))) => {
             turns.into_iter().filter(|index| inside[*index] == *value).take(1).map(without).collect()
         }
-        (ContainerOp::Remove, Some(_)) => {
+        (ContainerAction::Remove, Some(_)) => {
             if inside.is_empty() {
                 vec![Vec::new()]
             } else {
                 Vec::new()
             }
         }
-        (ContainerOp::Drain, None) => vec![Vec::new()],
-        (ContainerOp::Drain, Some(ContainerRet::Drained(told))) => {
+        (ContainerAction::Drain, None) => vec![Vec::new()],
+        (ContainerAction::Drain, Some(ContainerRet::Drained(told))) => {
             let (mut told, mut inside) = (told.to_vec(), inside.clone());
             match discipline {
                 Discipline::Fifo => {}
@@ -203,7 +211,7 @@ fn outcomes(discipline: Discipline, inside: &Vec<Value>, operation: &ContainerOp
             }
             if told == inside { vec![Vec::new()] } else { Vec::new() }
         }
-        (ContainerOp::Drain, Some(_)) => Vec::new(),
+        (ContainerAction::Drain, Some(_)) => Vec::new(),
     }
 }
 
@@ -298,15 +306,15 @@ fn without_indeterminate_removals_unique_values_are_always_decided_directly() {
         let flavour = FLAVOURS[1 + random.pick(2)];
         let mut operations = case(&mut random, container, flavour, count);
         operations.retain(|operation| {
-            operation.op != ContainerOp::Remove || operation.completion != Completion::Info
+            operation.op.action != ContainerAction::Remove || operation.completion != Completion::Info
         });
         let history = history(&operations);
         let mut values: Vec<_> = history
             .operations()
             .iter()
-            .filter_map(|operation| match (&operation.op, &operation.completion) {
-                (ContainerOp::Insert { .. }, Completion::Fail) => None,
-                (ContainerOp::Insert { value }, _) => Some(value),
+            .filter_map(|operation| match (&operation.op.action, &operation.completion) {
+                (ContainerAction::Insert { .. }, Completion::Fail) => None,
+                (ContainerAction::Insert { value }, _) => Some(value),
                 _ => None,
             })
             .collect();

@@ -7,6 +7,7 @@
 mod common;
 mod container_words;
 mod containers;
+mod recorded;
 
 use squall_checker::{Bounds, Check, Completion, History, Linearizable, Spec, Violation};
 

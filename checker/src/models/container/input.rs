@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::refutation::Refutation;
-use super::{ContainerOp, ContainerOperation, ContainerRet, Stop};
+use super::{ContainerAction, ContainerOperation, ContainerRet, Stop};
 use crate::history::Completion;
 use crate::value::Value;
 
@@ -82,7 +82,7 @@ impl<'h> Input<'h> {
         let mut failed: FxHashMap<&Value, u32> = FxHashMap::default();
         let mut inserts: Vec<(u32, &Value)> = Vec::new();
         for (index, operation) in (0u32..).zip(operations) {
-            let ContainerOp::Insert { value } = &operation.op else { continue };
+            let ContainerAction::Insert { value } = &operation.op.action else { continue };
             if operation.completion == Completion::Fail {
                 failed.entry(value).or_insert(index);
                 continue;
@@ -95,15 +95,15 @@ impl<'h> Input<'h> {
         let (mut empties, mut ghosts) = (Vec::new(), Vec::new());
         let mut refutation: Option<Refutation> = None;
         for (index, operation) in (0u32..).zip(operations) {
-            match (&operation.op, &operation.completion) {
-                (ContainerOp::Insert { .. }, Completion::Ok(ContainerRet::Done) | Completion::Info)
+            match (&operation.op.action, &operation.completion) {
+                (ContainerAction::Insert { .. }, Completion::Ok(ContainerRet::Done) | Completion::Info)
                 | (_, Completion::Fail) => {}
-                (ContainerOp::Remove, Completion::Info) => ghosts.push(index),
-                (ContainerOp::Remove, Completion::Ok(ContainerRet::Empty)) => {
+                (ContainerAction::Remove, Completion::Info) => ghosts.push(index),
+                (ContainerAction::Remove, Completion::Ok(ContainerRet::Empty)) => {
                     let returned = operation.returned.expect("a completed operation has a return");
                     empties.push(Empty { index, invoked: operation.invoked, returned });
                 }
-                (ContainerOp::Remove, Completion::Ok(ContainerRet::Taken(value))) => {
+                (ContainerAction::Remove, Completion::Ok(ContainerRet::Taken(value))) => {
                     let found = take(operations, &mut known, &failed, value, index);
                     refutation = refutation.or(found);
                 }

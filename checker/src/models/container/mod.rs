@@ -6,37 +6,40 @@
 //! any, but it stays open for ever, so it may as well act just before somebody finds the bag empty: until then it is
 //! owed, and finding the bag empty settles what is owed.
 
+mod drains;
 mod fifo;
 mod gaps;
 mod ghosts;
 mod input;
 mod lifo;
+mod recorded;
+mod reduce;
 mod refutation;
 mod tree;
 mod unordered;
 mod words;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use indexmap::IndexSet;
-use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Serialize};
 
-use super::certificate;
-use crate::history::{Completion, Indexed, Operation};
+use super::{Keyed, certificate};
+use crate::history::{Indexed, Operation};
 use crate::spec::{Direct, Spec};
 use crate::value::Value;
 use crate::verdict::Violation;
 
 use input::{Element, Input};
+pub(crate) use recorded::{BAG, QUEUE, STACK};
 use refutation::Refutation;
 
-/// An operation on a container.
+/// What is done to a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ContainerOp {
+pub enum ContainerAction {
     /// Enqueue, push.
     Insert {
         /// The element.
@@ -44,8 +47,8 @@ pub enum ContainerOp {
     },
     /// Dequeue, pop.
     Remove,
-    /// Remove elements until there are none. As one operation of the specification it takes all at once; see
-    /// [`crate::models::drain`] for drains that are many removals.
+    /// Remove elements until there are none. To the specification it takes all at once; a recorded drain, which
+    /// mostly is many removals of one client, is judged as these.
     Drain,
 }
 
@@ -77,15 +80,17 @@ pub enum Discipline {
 /// The specification of a queue, a stack or a bag.
 ///
 /// ```
-/// use squall_checker::models::{Container, ContainerOp, ContainerRet};
+/// use squall_checker::models::{Container, ContainerAction, ContainerRet};
 /// use squall_checker::Spec;
 /// let queue = Container::queue();
 /// let mut state = queue.init();
 /// for value in [4, 7] {
-///     assert!(queue.advance(&mut state, &ContainerOp::Insert { value: value.into() }, Some(&ContainerRet::Done)));
+///     let enqueue = ContainerAction::Insert { value: value.into() };
+///     assert!(queue.advance(&mut state, &enqueue.into(), Some(&ContainerRet::Done)));
 /// }
-/// assert!(!queue.advance(&mut state, &ContainerOp::Remove, Some(&ContainerRet::Taken(7.into()))));
-/// assert!(queue.advance(&mut state, &ContainerOp::Remove, Some(&ContainerRet::Taken(4.into()))));
+/// // Somebody else is first.
+/// assert!(!queue.advance(&mut state, &ContainerAction::Remove.into(), Some(&ContainerRet::Taken(7.into()))));
+/// assert!(queue.advance(&mut state, &ContainerAction::Remove.into(), Some(&ContainerRet::Taken(4.into()))));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Container {
@@ -188,6 +193,9 @@ impl Contents {
     }
 }
 
+/// What is done, and to which container.
+pub type ContainerOp = Keyed<ContainerAction>;
+
 type ContainerOperation = Operation<ContainerOp, ContainerRet>;
 
 impl Spec for Container {
@@ -215,20 +223,24 @@ impl Spec for Container {
     }
 
     fn advance(&self, state: &mut Contents, op: &ContainerOp, ret: Option<&ContainerRet>) -> bool {
-        match (op, ret) {
-            (ContainerOp::Insert { value }, None | Some(ContainerRet::Done)) => state.insert(value),
-            (ContainerOp::Remove, None) => state.take_any(self.discipline),
-            (ContainerOp::Remove, Some(ContainerRet::Taken(value))) => {
+        match (&op.action, ret) {
+            (ContainerAction::Insert { value }, None | Some(ContainerRet::Done)) => state.insert(value),
+            (ContainerAction::Remove, None) => state.take_any(self.discipline),
+            (ContainerAction::Remove, Some(ContainerRet::Taken(value))) => {
                 return state.take(value, self.discipline);
             }
-            (ContainerOp::Remove, Some(ContainerRet::Empty)) => return state.settle_empty(),
-            (ContainerOp::Drain, None) => *state = self.init(),
-            (ContainerOp::Drain, Some(ContainerRet::Drained(told))) => {
+            (ContainerAction::Remove, Some(ContainerRet::Empty)) => return state.settle_empty(),
+            (ContainerAction::Drain, None) => *state = self.init(),
+            (ContainerAction::Drain, Some(ContainerRet::Drained(told))) => {
                 return state.drain(told, self.discipline);
             }
             _ => return false,
         }
         true
+    }
+
+    fn partition<'a>(&self, op: &'a ContainerOp) -> Option<Cow<'a, str>> {
+        op.partition()
     }
 
     fn is_read_only(&self, _op: &ContainerOp, ret: Option<&ContainerRet>) -> bool {
@@ -237,7 +249,7 @@ impl Spec for Container {
     }
 
     fn unobserved(&self, operations: &[&ContainerOperation]) -> Vec<bool> {
-        unobserved(operations)
+        reduce::unobserved(operations)
     }
 
     fn decide_directly(&self, operations: &[&ContainerOperation]) -> Option<Direct> {
@@ -265,7 +277,7 @@ impl Spec for Container {
     }
 
     fn erasable(&self, operations: &[&ContainerOperation]) -> usize {
-        values(operations).len()
+        reduce::values(operations).len()
     }
 
     fn erase(
@@ -273,7 +285,7 @@ impl Spec for Container {
         operations: &[&ContainerOperation],
         units: Range<usize>,
     ) -> Vec<Option<ContainerOperation>> {
-        erase(operations, units)
+        reduce::erase(operations, units)
     }
 
     fn explain(
@@ -289,10 +301,10 @@ impl Spec for Container {
     }
 
     fn describe(&self, op: &ContainerOp, ret: Option<&ContainerRet>) -> String {
-        let words = match op {
-            ContainerOp::Insert { value } => format!("{} {value}", self.discipline.insert()),
-            ContainerOp::Remove => self.discipline.remove().to_owned(),
-            ContainerOp::Drain => "drain".to_owned(),
+        let words = match &op.action {
+            ContainerAction::Insert { value } => format!("{} {value}", op.words(self.discipline.insert())),
+            ContainerAction::Remove => op.words(self.discipline.remove()),
+            ContainerAction::Drain => op.words("drain"),
         };
         match ret {
             Some(ContainerRet::Taken(value)) => format!("{words} -> {value}"),
@@ -373,84 +385,4 @@ fn judge(discipline: Discipline, operations: &[&ContainerOperation]) -> Result<V
     arranged(&input.relaxed())?;
     let assigned = ghosts::assigned(&input, discipline).ok_or(Stop::Unclear)?;
     arranged(&assigned).map_err(|_| Stop::Unclear)
-}
-
-/// See [`Spec::unobserved`].
-///
-/// An indeterminate insertion whose value nobody was told to have taken: in a legal order with it, no known removal
-/// takes that element. Leave out the insertion, and the indeterminate removal that took it, if any: all other
-/// elements are taken as before, and where nothing was found nothing still is.
-///
-/// Indeterminate removals, where values are unique and every acknowledged element was taken by somebody who was told:
-/// they can only have taken elements of such insertions, or nothing.
-fn unobserved(operations: &[&ContainerOperation]) -> Vec<bool> {
-    let mut taken: FxHashMap<&Value, usize> = FxHashMap::default();
-    for operation in operations {
-        match operation.ret() {
-            Some(ContainerRet::Taken(value)) => *taken.entry(value).or_default() += 1,
-            Some(ContainerRet::Drained(values)) => {
-                values.iter().for_each(|value| *taken.entry(value).or_default() += 1);
-            }
-            _ => {}
-        }
-    }
-    let mut inserted: FxHashMap<&Value, usize> = FxHashMap::default();
-    let mut all_taken = true;
-    let mut left_out: Vec<bool> = Vec::with_capacity(operations.len());
-    for operation in operations {
-        let ContainerOp::Insert { value } = &operation.op else {
-            left_out.push(false);
-            continue;
-        };
-        let seen = taken.contains_key(value);
-        left_out.push(operation.completion == Completion::Info && !seen);
-        if operation.completion != Completion::Fail && !left_out[left_out.len() - 1] {
-            let copies = inserted.entry(value).or_default();
-            *copies += 1;
-            all_taken &= *copies == 1 && seen;
-        }
-    }
-    if all_taken {
-        for (operation, left_out) in operations.iter().zip(&mut left_out) {
-            *left_out |= operation.op == ContainerOp::Remove && operation.completion == Completion::Info;
-        }
-    }
-    left_out
-}
-
-/// The values that operations name, in order of first use.
-fn values<'h>(operations: &[&'h ContainerOperation]) -> IndexSet<&'h Value, FxBuildHasher> {
-    let mut values = IndexSet::default();
-    for operation in operations {
-        if let ContainerOp::Insert { value } = &operation.op {
-            values.insert(value);
-        }
-        match operation.ret() {
-            Some(ContainerRet::Taken(value)) => drop(values.insert(value)),
-            Some(ContainerRet::Drained(drained)) => values.extend(drained.iter()),
-            _ => {}
-        }
-    }
-    values
-}
-
-/// See [`Spec::erase`]: a value goes with all that inserts or takes it. What is left of a legal order is legal, for
-/// the other elements stand as they stood (an indeterminate removal that took an erased one may be left out).
-fn erase(operations: &[&ContainerOperation], units: Range<usize>) -> Vec<Option<ContainerOperation>> {
-    let values = values(operations);
-    let erased = |value: &Value| values.get_index_of(value).is_some_and(|index| units.contains(&index));
-    let kept = |operation: &&ContainerOperation| {
-        let mut kept = (*operation).clone();
-        match (&kept.op, operation.ret()) {
-            (ContainerOp::Insert { value }, _) if erased(value) => return None,
-            (_, Some(ContainerRet::Taken(value))) if erased(value) => return None,
-            (_, Some(ContainerRet::Drained(drained))) => {
-                let left = drained.iter().filter(|value| !erased(value)).cloned().collect();
-                kept.completion = Completion::Ok(ContainerRet::Drained(left));
-            }
-            _ => {}
-        }
-        Some(kept)
-    };
-    operations.iter().map(kept).collect()
 }

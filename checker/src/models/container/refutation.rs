@@ -5,7 +5,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::input::{Element, NONE};
-use super::{ContainerOp, ContainerOperation, ContainerRet, Discipline};
+use super::{ContainerAction, ContainerOperation, ContainerRet, Discipline};
 use crate::history::Completion;
 use crate::value::Value;
 
@@ -136,9 +136,9 @@ impl<'h> Look<'h> {
             unknown_from: u64::MAX,
         };
         for operation in operations {
-            match (&operation.op, &operation.completion) {
+            match (&operation.op.action, &operation.completion) {
                 (_, Completion::Fail) => {}
-                (ContainerOp::Insert { value }, _) => *look.inserted.entry(value).or_default() += 1,
+                (ContainerAction::Insert { value }, _) => *look.inserted.entry(value).or_default() += 1,
                 (_, Completion::Info) => look.unknown_from = look.unknown_from.min(operation.invoked),
                 (_, Completion::Ok(ContainerRet::Taken(value))) => drop(look.told.insert(value)),
                 (_, Completion::Ok(_)) => {}
@@ -148,9 +148,9 @@ impl<'h> Look<'h> {
     }
 
     fn inserted(&self, insert: u32) -> Option<&'h Value> {
-        match &self.operations[insert as usize].op {
-            ContainerOp::Insert { value } => Some(value),
-            ContainerOp::Remove | ContainerOp::Drain => None,
+        match &self.operations[insert as usize].op.action {
+            ContainerAction::Insert { value } => Some(value),
+            ContainerAction::Remove | ContainerAction::Drain => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::input::NONE;
 use super::refutation::{Refutation, Witness};
-use super::{Container, ContainerOp, ContainerRet, Discipline};
+use super::{Container, ContainerAction, ContainerOp, ContainerRet, Discipline};
 use crate::history::{Indexed, OpId};
 use crate::linearizable::NAME;
 use crate::verdict::{Edge, EdgeKind, Violation};
@@ -63,9 +63,9 @@ impl<'w, 'h> Words<'w, 'h> {
 
     /// The element that an operation inserts.
     fn element(&self, insert: u32) -> String {
-        match &self.indexed(insert).1.op {
-            ContainerOp::Insert { value } => value.to_string(),
-            ContainerOp::Remove | ContainerOp::Drain => unreachable!("an insertion"),
+        match &self.indexed(insert).1.op.action {
+            ContainerAction::Insert { value } => value.to_string(),
+            ContainerAction::Remove | ContainerAction::Drain => unreachable!("an insertion"),
         }
     }
 
