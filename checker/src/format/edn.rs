@@ -1,7 +1,5 @@
-//! Jepsen's operation maps in EDN: one per line, or all in one vector or list; records, `;` comments.
-//!
-//! A scanner of our own finds where each map ends, so that depth and size are bounded before the EDN reader sees
-//! it and a map that is never closed is reported where it begins.
+//! Jepsen's operation maps in EDN: one per line, or all in one vector or list; records, `;` comments; and the
+//! vectors `[process type f value]` that old histories of Knossos have instead of maps.
 
 use std::sync::Arc;
 
@@ -11,16 +9,25 @@ use clojure_reader::error::{Code, Error};
 use super::error::{FormatError, Source, quote};
 use super::events::{self, Kind, Names, RawEvent, is_bystander};
 use super::raw::Time;
+use super::scan::{DEPTH_MAX, form_end};
 use crate::value::Value;
 
-/// Collections inside one another, at most.
-const DEPTH_MAX: usize = 32;
+/// What stands where in an operation that is a vector.
+const TUPLE: [&str; 4] = ["process", "type", "f", "value"];
 
 /// Whether a line begins with a tag such as `#jepsen.history.Op{`, and not with a comment of another format.
 pub(super) fn is_tag(line: &str) -> bool {
     let Some(rest) = line.strip_prefix('#') else { return false };
     let name = rest.split(['{', ' ', '[']).next().unwrap_or_default();
     name.contains('.') && rest[name.len()..].trim_start().starts_with('{')
+}
+
+/// Whether the text inside a bracket is that of an operation as a vector: a process and what it does.
+pub(super) fn is_tuple(inside: &str) -> bool {
+    let mut words = inside.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
+    let (process, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    (process.parse::<u64>().is_ok() || is_bystander(process))
+        && kind.strip_prefix(':').and_then(Kind::named).is_some()
 }
 
 /// Reads events off EDN.
@@ -84,6 +91,9 @@ impl<'a> Reader<'a> {
                     let message = format!("`{bracket}` is never closed; expected the rest of the history");
                     return Err(self.source.error(opened, message));
                 }
+                (Some('['), _) if !self.closed && is_tuple(&self.rest()[1..]) => {
+                    return self.map(offset).map(Some);
+                }
                 (Some(bracket @ ('[' | '(')), None) if !self.closed && offset_is_first(self) => {
                     self.around = Some((bracket, offset));
                     self.advance(1);
@@ -124,29 +134,23 @@ impl<'a> Reader<'a> {
             Edn::Tagged(_, inner) => inner.as_ref(),
             plain => plain,
         };
-        let Edn::Map(fields) = untagged else {
+        let field = |name: &'static str| match untagged {
+            Edn::Map(fields) => fields.get(&Edn::key(name)),
+            Edn::Vector(items) => TUPLE.iter().position(|of| *of == name).and_then(|at| items.get(at)),
+            _ => None,
+        };
+        let whole = match untagged {
+            Edn::Map(_) => true,
+            Edn::Vector(items) => items.len() == TUPLE.len(),
+            _ => false,
+        };
+        if !whole {
             return Err(error(
                 "expected an operation map like {:process 1, :type :invoke, :f :read, :value nil}".to_owned(),
             ));
-        };
-        let field = |name: &'static str| fields.get(&Edn::key(name));
+        }
         let kind_name = field("type").and_then(word);
-        let process = match field("process") {
-            Some(Edn::Int(number)) => u64::try_from(*number)
-                .map_err(|_| error(format!("process {number} is negative; expected a number from 0")))?,
-            Some(Edn::Key(name) | Edn::Str(name) | Edn::Symbol(name)) => {
-                if is_bystander(name) || kind_name == Some("info") {
-                    return Ok(None);
-                }
-                return Err(error(format!(
-                    "process {} is neither a number nor :nemesis nor :monitor, yet does what clients do",
-                    quote(name)
-                )));
-            }
-            _ => {
-                return Err(error("`:process` is missing or no number; expected e.g. :process 1".to_owned()));
-            }
-        };
+        let Some(process) = process(field("process"), kind_name).map_err(error)? else { return Ok(None) };
         let Some(kind) = kind_name.and_then(Kind::named) else {
             let found = kind_name.map_or("nothing".to_owned(), quote);
             return Err(error(format!("expected `:type` :invoke, :ok, :fail or :info, found {found}")));
@@ -185,6 +189,25 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The number of a client; `None` for who is none.
+fn process(process: Option<&Edn<'_>>, kind: Option<&str>) -> Result<Option<u64>, String> {
+    match process {
+        Some(Edn::Int(number)) => u64::try_from(*number)
+            .map(Some)
+            .map_err(|_| format!("process {number} is negative; expected a number from 0")),
+        Some(Edn::Key(name) | Edn::Str(name) | Edn::Symbol(name))
+            if is_bystander(name) || kind == Some("info") =>
+        {
+            Ok(None)
+        }
+        Some(Edn::Key(name) | Edn::Str(name) | Edn::Symbol(name)) => Err(format!(
+            "process {} is neither a number nor :nemesis nor :monitor, yet does what clients do",
+            quote(name)
+        )),
+        _ => Err("`:process` is missing or no number; expected e.g. :process 1".to_owned()),
+    }
+}
+
 /// Whether nothing but blanks and comments stands before the reader's place.
 fn offset_is_first(reader: &Reader<'_>) -> bool {
     let mut first = Reader::new(reader.source);
@@ -206,54 +229,6 @@ impl events::Reader for Reader<'_> {
     fn fault_events(&self) -> usize {
         self.fault_events
     }
-}
-
-/// Where the first collection of the text ends, or what is wrong where. Strings, characters and comments do not
-/// count.
-pub(super) fn form_end(text: &str, bytes_max: usize) -> Result<usize, (usize, String)> {
-    let mut expected: Vec<u8> = Vec::new();
-    let mut bytes = text.bytes().enumerate();
-    while let Some((index, byte)) = bytes.next() {
-        if index >= bytes_max {
-            return Err((
-                0,
-                format!("more than the bound of {bytes_max} bytes (line_bytes_max); expected one event"),
-            ));
-        }
-        match byte {
-            b'"' => {
-                while let Some((_, byte)) = bytes.next() {
-                    match byte {
-                        b'\\' => drop(bytes.next()),
-                        b'"' => break,
-                        _ => {}
-                    }
-                }
-            }
-            b'\\' => drop(bytes.next()),
-            b';' => drop(bytes.by_ref().find(|(_, byte)| *byte == b'\n')),
-            b'{' | b'[' | b'(' => {
-                if expected.len() >= DEPTH_MAX {
-                    return Err((index, format!("more than {DEPTH_MAX} collections inside one another")));
-                }
-                expected.push(match byte {
-                    b'{' => b'}',
-                    b'[' => b']',
-                    _ => b')',
-                });
-            }
-            b'}' | b']' | b')' => {
-                if expected.pop() != Some(byte) {
-                    return Err((index, format!("`{}` closes nothing that is open here", char::from(byte))));
-                }
-                if expected.is_empty() {
-                    return Ok(index + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-    Err((0, "the operation is never closed; expected its last bracket".to_owned()))
 }
 
 /// Reads the first EDN value of `text`, which stands at `offset` of the source.

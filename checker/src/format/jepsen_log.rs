@@ -11,6 +11,7 @@ use clojure_reader::edn::{Edn, read as read_edn};
 use super::edn;
 use super::error::{FormatError, Line, Lines, Source, quote};
 use super::events::{self, Kind, Names, RawEvent, is_bystander};
+use super::scan::form_end;
 use crate::value::Value;
 
 const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
@@ -149,7 +150,12 @@ impl<'a> Reader<'a> {
         let key = key.map_err(|()| self.source.error(offset, "expected a text, keyword or number as key"))?;
         let own_reason = matches!(value, Some(Value::List(_))) && after.is_empty();
         let mismatch = own_reason || events::is_mismatch(after) || edn::is_mismatch(&edn);
-        let why = if told { "" } else { text };
+        // The error stands after the value, or in its place.
+        let why = match (told, &value) {
+            (false, _) if !after.is_empty() => after,
+            (false, Some(Value::Text(_))) => text,
+            _ => "",
+        };
         Ok(RawEvent {
             line: line.number,
             offset,
@@ -168,7 +174,7 @@ impl<'a> Reader<'a> {
     fn value(&self, text: &'a str, offset: usize) -> Result<(Edn<'a>, &'a str), FormatError> {
         let collection = text.starts_with(['[', '(', '{', '#']);
         let end = if collection {
-            edn::form_end(text, self.source.limits.line_bytes_max)
+            form_end(text, self.source.limits.line_bytes_max)
                 .map_err(|(at, message)| self.source.error(offset + at, message))?
         } else if text.starts_with('"') {
             text.len()
@@ -202,7 +208,7 @@ impl<'a> Reader<'a> {
 fn lenient(text: &str) -> (Edn<'_>, &str) {
     let collection = text.starts_with(['[', '(', '{', '#']);
     if collection
-        && let Ok(end) = edn::form_end(text, usize::MAX)
+        && let Ok(end) = form_end(text, usize::MAX)
         && let Ok((edn, _)) = read_edn(&text[..end])
     {
         return (edn, &text[end..]);

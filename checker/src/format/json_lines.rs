@@ -1,4 +1,4 @@
-//! JSON Lines: one object per line and event, as this project writes them.
+//! JSON Lines: one object per line and event, as this project writes them; or all of them in one array.
 //!
 //! Fields that are not needed (index, time, node, …) are ignored whatever they hold; values of faults too.
 
@@ -11,22 +11,36 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use super::error::{FormatError, Line, Lines, Source, quote};
 use super::events::{self, Kind, Names, RawEvent, is_bystander};
 use super::raw::Time;
+use super::scan::form_end;
 use crate::value::Value;
 
 /// Reads events off JSON Lines.
 pub(super) struct Reader<'a> {
     source: Source<'a>,
-    lines: Lines<'a>,
+    pieces: Pieces<'a>,
     names: Names,
     fault_events: usize,
 }
 
+/// Where one event ends and the next begins.
+enum Pieces<'a> {
+    /// One event per line.
+    Lines(Lines<'a>),
+    /// Elements of one array.
+    Elements(Elements<'a>),
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(source: Source<'a>) -> Self {
-        Self { source, lines: source.lines(), names: Names::default(), fault_events: 0 }
+        let array = source.text.trim_start().starts_with('[');
+        let pieces = match array {
+            true => Pieces::Elements(Elements { source, offset: 0, line: 1, awaited: Awaited::Bracket }),
+            false => Pieces::Lines(source.lines()),
+        };
+        Self { source, pieces, names: Names::default(), fault_events: 0 }
     }
 
-    /// The event of one line; `None` for one of a fault.
+    /// The event of one line or element; `None` for one of a fault.
     fn event(&mut self, line: Line<'a>) -> Result<Option<RawEvent>, FormatError> {
         if line.text.trim_start().starts_with('[') {
             let message = "expected one JSON object per line, not an array; write one event per line";
@@ -81,10 +95,12 @@ impl<'a> Reader<'a> {
     }
 
     fn json_error(&self, line: Line<'a>, error: &serde_json::Error) -> FormatError {
-        // The crate counts columns in bytes, from 1; the line number it adds is always 1.
+        // The crate counts columns in bytes, from 1, and lines from the beginning of what it was given.
         let text = error.to_string();
         let cause = text.split(" at line ").next().unwrap_or(&text);
-        let offset = line.offset + error.column().saturating_sub(1).min(line.text.len());
+        let skipped = line.text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len);
+        let within = skipped.sum::<usize>() + error.column().saturating_sub(1);
+        let offset = line.offset + within.min(line.text.len());
         let expected =
             r#"expected an event like {"process":1,"type":"invoke","f":"read","key":"x","value":null}"#;
         self.source.error(offset, format!("{cause}; {expected}"))
@@ -102,7 +118,12 @@ fn is_mismatch(error: &Value) -> bool {
 
 impl events::Reader for Reader<'_> {
     fn next(&mut self) -> Result<Option<RawEvent>, FormatError> {
-        while let Some(line) = self.lines.next()? {
+        loop {
+            let line = match &mut self.pieces {
+                Pieces::Lines(lines) => lines.next()?,
+                Pieces::Elements(elements) => elements.next()?,
+            };
+            let Some(line) = line else { return Ok(None) };
             if line.text.trim().is_empty() {
                 continue;
             }
@@ -111,11 +132,76 @@ impl events::Reader for Reader<'_> {
                 None => self.fault_events += 1,
             }
         }
-        Ok(None)
     }
 
     fn fault_events(&self) -> usize {
         self.fault_events
+    }
+}
+
+/// What may stand next in an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// The bracket that opens it.
+    Bracket,
+    /// The first element, or the end.
+    First,
+    /// A comma, or the end.
+    Comma,
+    /// An element.
+    Element,
+    /// Nothing.
+    Nothing,
+}
+
+/// The elements of one array.
+struct Elements<'a> {
+    source: Source<'a>,
+    offset: usize,
+    line: u64,
+    awaited: Awaited,
+}
+
+impl<'a> Elements<'a> {
+    fn advance(&mut self, bytes: usize) {
+        let passed = &self.source.text.as_bytes()[self.offset..self.offset + bytes];
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.offset += bytes;
+    }
+
+    /// The next element with its line and offset; `None` after the last.
+    fn next(&mut self) -> Result<Option<Line<'a>>, FormatError> {
+        loop {
+            let rest = &self.source.text[self.offset..];
+            self.advance(rest.len() - rest.trim_start().len());
+            let rest = &self.source.text[self.offset..];
+            self.awaited = match (rest.chars().next(), self.awaited) {
+                (None, Awaited::Nothing | Awaited::Bracket) => return Ok(None),
+                (Some('['), Awaited::Bracket) => Awaited::First,
+                (Some(','), Awaited::Comma) => Awaited::Element,
+                (Some(']'), Awaited::First | Awaited::Comma) => Awaited::Nothing,
+                (Some('{'), Awaited::First | Awaited::Element) => {
+                    let end = form_end(rest, self.source.limits.line_bytes_max)
+                        .map_err(|(at, message)| self.source.error(self.offset + at, message))?;
+                    let element = Line { number: self.line, offset: self.offset, text: &rest[..end] };
+                    self.advance(end);
+                    self.awaited = Awaited::Comma;
+                    return Ok(Some(element));
+                }
+                (found, awaited) => {
+                    let expected = match awaited {
+                        Awaited::Bracket => "the `[` of an array of events",
+                        Awaited::First => "an event, or the `]` that ends the array",
+                        Awaited::Comma => "`,` and another event, or the `]` that ends the array",
+                        Awaited::Element => "an event after the comma",
+                        Awaited::Nothing => "nothing after the array of all events",
+                    };
+                    let found = found.map_or("the end".to_owned(), |found| quote(&found.to_string()));
+                    return Err(self.source.error(self.offset, format!("expected {expected}, not {found}")));
+                }
+            };
+            self.advance(1);
+        }
     }
 }
 

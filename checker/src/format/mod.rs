@@ -1,9 +1,10 @@
-//! Recorded histories: from the bytes that other tools wrote to a [`History`], and back to JSON Lines.
+//! Recorded histories: from the bytes that other tools wrote to operations, and back to text.
 //!
 //! Nothing is ever skipped silently: what is neither an operation nor plainly something else (a fault, a log
 //! message) is a [`FormatError`] with its place. In lists of events the order of the lines decides and times are
 //! for display; in the compact TSV the stamps decide. Files are the caller's business.
 
+mod convert;
 mod edn;
 mod error;
 mod events;
@@ -14,14 +15,17 @@ mod keys;
 mod pairing;
 mod raw;
 mod recorded;
+mod scan;
 mod tsv;
 mod write;
+mod write_edn;
 mod write_tsv;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub use convert::Inexpressible;
 pub use error::FormatError;
 use error::{Source, quote};
 pub(crate) use key_value::only_function;
@@ -92,7 +96,8 @@ impl Format {
     /// If neither tells, with the names to choose from.
     pub fn detect(name: &str, bytes: &[u8]) -> Result<Self, FormatError> {
         let source = Source::new(name, bytes, Limits::default())?;
-        Self::of_content(source.text).or_else(|| Self::of_name(name)).ok_or_else(|| {
+        let told = Self::of_content(source.text).or_else(|| Self::of_name(name));
+        told.or_else(|| Self::of_brackets(source.text)).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|format| format.name()).collect();
             let cause = if source.text.trim().is_empty() { "an empty file" } else { "this content" };
             let message = format!(
@@ -112,22 +117,30 @@ impl Format {
         let Some(line) = lines.find(|line| !line.starts_with('#') || edn::is_tag(line)) else {
             return Some(Self::CompactTsv);
         };
-        let inside = line.trim_start().trim_start_matches(['[', '(']).trim_start();
+        // From that line on: an array may open in one line and hold its first event in the next.
+        let from = line.as_ptr() as usize - text.as_ptr() as usize;
+        let opened = text[from..].trim_start();
+        let inside = opened.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '[' | '('));
         let map = inside.strip_prefix('{').map(str::trim_start);
         if tsv::is_row(line) {
             Some(Self::CompactTsv)
         } else if map.is_some_and(|map| map.starts_with('"')) {
             Some(Self::JsonLines)
-        } else if edn::is_tag(inside) || map.is_some_and(|map| map.starts_with([':', '}']) || map.is_empty())
+        } else if edn::is_tag(inside)
+            || map.is_some_and(|map| map.starts_with([':', '}']) || map.is_empty())
+            || (opened.starts_with(['[', '(']) && edn::is_tuple(inside))
         {
             Some(Self::JepsenEdn)
         } else if jepsen_log::is_log_line(line) {
             Some(Self::JepsenLog)
-        } else if inside.is_empty() || inside.starts_with([']', ')']) {
-            Some(Self::JepsenEdn)
         } else {
             None
         }
+    }
+
+    /// The format of an empty collection, which may be of two.
+    fn of_brackets(text: &str) -> Option<Self> {
+        text.trim_start().starts_with(['[', '(']).then_some(Self::JepsenEdn)
     }
 
     fn of_name(name: &str) -> Option<Self> {

@@ -147,7 +147,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Nothing, a number or a text. Only numbers that are written as numbers are: `007` is not `7`.
-fn scalar(text: &str) -> Value {
+pub(super) fn scalar(text: &str) -> Value {
     match text.parse::<i64>() {
         _ if text.is_empty() => Value::Nil,
         Ok(number) if number.to_string() == text => Value::Int(number),

@@ -1,4 +1,4 @@
-//! The other direction: events as JSON Lines, such that reading them gives the same history.
+//! The other direction: events as JSON Lines, such that reading them gives the same operations.
 //!
 //! One line per event, compact, always the same fields in the same order, so that equal runs write equal bytes.
 
@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::convert::Told;
 use super::events::is_mismatch;
+use super::raw::Time;
 use crate::history::{Completion, ProcessId};
 use crate::kv::{KvOp, KvRet};
 use crate::value::Value;
@@ -41,7 +43,7 @@ pub struct Line<'a> {
 #[derive(Serialize)]
 struct Fields<'a, P: Serialize, V: Serialize> {
     index: u64,
-    time: u64,
+    time: Option<u64>,
     process: P,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -97,14 +99,42 @@ pub fn write_event(out: &mut String, line: &Line<'_>) {
         }
         Happening::Complete(_, Completion::Info) => "info",
     };
-    let (index, time, process) = (line.index, line.time_ns, line.process.0);
+    let (index, time, process) = (line.index, Some(line.time_ns), line.process.0);
     let (key, node) = (Some(op.key().as_ref()), line.node);
     push(out, &Fields { index, time, process, kind, f, key, value, node, error, actual });
 }
 
+/// Appends the line of an event of any model, with its newline.
+///
+/// # Errors
+/// None: JSON can hold every value.
+pub(super) fn write_raw(out: &mut String, told: &Told<'_>) -> Result<(), &'static str> {
+    let Told { index, raw, kind, value, place } = told;
+    let failure = raw.failure.as_deref().filter(|_| *kind != "invoke");
+    push(
+        out,
+        &Fields {
+            index: *index,
+            time: place.and_then(|place| place.time).map(Time::ns),
+            process: raw.process.0,
+            kind,
+            f: &raw.function,
+            key: raw.key.as_deref(),
+            value,
+            node: None,
+            error: match failure {
+                Some(failure) if failure.mismatch => Some("precondition"),
+                other => other.and_then(|failure| failure.error.as_deref()),
+            },
+            actual: failure.and_then(|failure| failure.actual.as_ref()),
+        },
+    );
+    Ok(())
+}
+
 /// Appends the line of a fault (process `nemesis`): its name and what it did, as any JSON.
 pub fn write_fault(out: &mut String, index: u64, time_ns: u64, name: &str, value: &impl Serialize) {
-    let (process, kind, f, time) = ("nemesis", "info", name, time_ns);
+    let (process, kind, f, time) = ("nemesis", "info", name, Some(time_ns));
     let (key, node, error, actual) = (None, None, None, None);
     push(out, &Fields { index, time, process, kind, f, key, value, node, error, actual });
 }
