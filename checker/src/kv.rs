@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Indexed, Operation};
-use crate::spec::{Direct, Spec};
+use crate::spec::{Direct, Help, Reach, Spec, Told};
 use crate::value::Value;
 use crate::verdict::Violation;
 
@@ -142,6 +142,23 @@ impl Spec for KvSpec {
 
     fn is_read_only(&self, op: &KvOp, ret: Option<&KvRet>) -> bool {
         matches!((op, ret), (KvOp::Get { .. }, _) | (KvOp::Cas { .. }, Some(KvRet::Mismatch(_))))
+    }
+
+    fn is_overwrite(&self, op: &KvOp, ret: Option<&KvRet>) -> bool {
+        matches!((op, ret), (KvOp::Put { .. } | KvOp::Delete { .. }, None | Some(KvRet::Done)))
+    }
+
+    fn is_alike(&self, (one, one_ret): Told<'_, Self>, (other, other_ret): Told<'_, Self>) -> bool {
+        let done = |ret: Option<&KvRet>| matches!(ret, None | Some(KvRet::Done));
+        done(one_ret) && done(other_ret) && one == other
+    }
+
+    fn reach(&self, state: &Value, goal: (&KvOp, &KvRet)) -> Reach {
+        crate::prospect::reach(self, state, goal)
+    }
+
+    fn help(&self, op: Told<'_, Self>, goal: (&KvOp, &KvRet)) -> Help {
+        crate::prospect::help(self, op, goal)
     }
 
     fn unobserved(&self, operations: &[&Operation<KvOp, KvRet>]) -> Vec<bool> {

@@ -20,6 +20,31 @@ pub enum Direct {
     Illegal(Vec<u32>),
 }
 
+/// What one operation may do for another that does not fit where the object stands, see [`Spec::help`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Help {
+    /// Nothing.
+    Never,
+    /// Something, where the state leads there already.
+    Extends,
+    /// Something, whatever the state was.
+    Replaces,
+}
+
+/// How a state lies to an operation that does not fit there, see [`Spec::reach`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing is known.
+    Unclear,
+    /// It takes an operation that extends or replaces.
+    Extending,
+    /// It takes an operation that replaces.
+    Replacing,
+}
+
+/// An operation and what it returned, if that is known.
+pub type Told<'o, S> = (&'o <S as Spec>::Op, Option<&'o <S as Spec>::Ret>);
+
 /// A sequential object. Two methods are required; the rest make checking faster or output nicer. Partitions are
 /// judged on several threads where [`crate::Bounds::threads`] allows it, hence the `Sync` and `Send`.
 pub trait Spec: Sync {
@@ -60,6 +85,39 @@ pub trait Spec: Sync {
     /// as soon as it fits. `false` is always sound.
     fn is_read_only(&self, _op: &Self::Op, _ret: Option<&Self::Ret>) -> bool {
         false
+    }
+
+    /// Whether `op`, having returned `ret`, is legal in every state and leaves behind one that does not depend on it
+    /// (a write does, a compare-and-set does not). Then the search orders it only where that state is needed.
+    /// `false` is always sound.
+    fn is_overwrite(&self, _op: &Self::Op, _ret: Option<&Self::Ret>) -> bool {
+        false
+    }
+
+    /// Whether two operations that may change the state are interchangeable: wherever one of them does, the other
+    /// does the same; two whose returns are known are legal in the same states. Must be an equivalence. Then the
+    /// search tries only one of them where both are pending. `false` is always sound.
+    fn is_alike(&self, _one: Told<'_, Self>, _other: Told<'_, Self>) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+
+    /// What it takes to get from `state`, where `goal` must not return what it did, to one where it may: in every
+    /// series of operations that leads there is one that replaces ([`Help::Replaces`]); or one that replaces or
+    /// extends; or nothing is known, which is always sound, also where `goal` fits after all. Not asked of
+    /// operations that overwrite.
+    fn reach(&self, _state: &Self::State, _goal: (&Self::Op, &Self::Ret)) -> Reach {
+        Reach::Unclear
+    }
+
+    /// What `op` may do for `goal`, in the sense of [`Spec::reach`]. [`Help::Replaces`] is always sound.
+    fn help(&self, _op: Told<'_, Self>, _goal: (&Self::Op, &Self::Ret)) -> Help
+    where
+        Self: Sized,
+    {
+        Help::Replaces
     }
 
     /// Which of one partition's operations may be left out because they are indeterminate and no other operation

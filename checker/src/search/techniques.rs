@@ -1,0 +1,35 @@
+//! What the search does beside trying one order after the other; each technique can be switched off, so that what it
+//! brings can be measured and that it changes no verdict can be tested.
+
+/// Which techniques a search uses. All of them are sound: they change how long it takes, never what it decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Techniques {
+    /// A position is dropped if another one with the same state has satisfied as many operations and spent no more.
+    pub dominance: bool,
+    /// Of interchangeable pending operations only that which returns first is tried.
+    pub symmetry: bool,
+    /// An operation that overwrites is ordered only when something waits for its state, or when it returns; else
+    /// it is excused by the next one that overwrites.
+    pub laziness: bool,
+    /// A position is dropped if what must still return there can no longer do so, as far as the specification
+    /// knows; what helps the operation that returns next is tried first.
+    pub look_ahead: bool,
+    /// Where nothing is open the history is cut; when memory gets short, what was remembered on this side of the
+    /// cut is forgotten.
+    pub cuts: bool,
+}
+
+impl Techniques {
+    /// Everything.
+    pub const ALL: Self =
+        Self { dominance: true, symmetry: true, laziness: true, look_ahead: true, cuts: true };
+    /// Only the exact memory of positions.
+    pub const NONE: Self =
+        Self { dominance: false, symmetry: false, laziness: false, look_ahead: false, cuts: false };
+}
+
+impl Default for Techniques {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
