@@ -37,12 +37,12 @@ fn the_same_plan_gives_the_same_digest_on_every_thread() {
 
 #[test]
 fn a_recording_does_not_change_the_run() {
-    use squall::trial::Subject;
+    use squall::trial::{Manner, Subject};
     let subject = squall::paxos(3);
     let workload = append(3);
     let plan = trial(subject.clone(), workload.clone()).seed(11).duration_ms(2_000).plan(11);
-    let quiet = subject.run(&workload, &plan, false);
-    let recorded = subject.run(&workload, &plan, true);
+    let quiet = subject.run(&workload, &plan, Manner::default());
+    let recorded = subject.run(&workload, &plan, Manner::default().traced());
     assert_eq!(quiet.digest, recorded.digest);
     assert!(quiet.trace.is_empty() && recorded.trace.len() > 1_000);
 }

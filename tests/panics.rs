@@ -1,4 +1,4 @@
-//! A node that panics makes the run invalid, with its place, and the history up to then is kept.
+//! A node that panics, or breaks an invariant for a moment, makes the run invalid; the history is kept.
 //!
 //! Simulators swallow the panic of a spawned task; a run that ended green because its server died would be a lie.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use squall::checker::kv::{KvOp, KvRet, KvSpec};
-use squall::checker::{ProcessId, Value, Verdict};
+use squall::checker::{ProcessId, Value, Verdict, Violation};
 use squall::workloads::{Client, OpError, append};
 use squall::{NodeContext, NodeName, System, trial};
 
@@ -16,6 +16,8 @@ use squall::{NodeContext, NodeName, System, trial};
 struct Fragile {
     data: Rc<RefCell<BTreeMap<String, Vec<i64>>>>,
     in_a_task: bool,
+    /// Whether nothing goes wrong but an invariant, for a while.
+    only_wavers: bool,
 }
 
 impl System for Fragile {
@@ -30,7 +32,9 @@ impl System for Fragile {
             tokio::time::sleep(std::time::Duration::from_millis(700)).await;
             panic!("the fuse has blown");
         };
-        if self.in_a_task {
+        if self.only_wavers {
+            std::future::pending().await
+        } else if self.in_a_task {
             tokio::task::spawn_local(fuse);
             std::future::pending().await
         } else {
@@ -40,6 +44,22 @@ impl System for Fragile {
 
     async fn connect(self: Rc<Self>, _node: NodeName, _process: ProcessId) -> Result<Memory, OpError> {
         Ok(Memory(Rc::clone(&self.data)))
+    }
+
+    fn probe(&self) -> Result<(), Violation> {
+        let elements: usize = self.data.borrow().values().map(Vec::len).sum();
+        if !self.only_wavers || elements != 10 {
+            return Ok(());
+        }
+        Err(Violation {
+            check: "probe".into(),
+            kind: "ten".into(),
+            key: None,
+            message: "there are ten elements".into(),
+            operations: Vec::new(),
+            edges: Vec::new(),
+            steps: Vec::new(),
+        })
     }
 }
 
@@ -87,4 +107,14 @@ fn a_panic_of_a_node_itself_is_found() {
     let outcome = outcome(false);
     assert_eq!(outcome.verdict, Verdict::Invalid);
     assert!(outcome.violations[0].message.contains("the fuse has blown"));
+}
+
+#[test]
+fn an_invariant_that_is_broken_for_a_moment_is_noticed() {
+    let wavering = || Fragile { only_wavers: true, ..Fragile::default() };
+    let outcome = trial(wavering, append(1)).nemesis("none").duration_ms(2_000).run();
+    assert_eq!(outcome.verdict, Verdict::Invalid);
+    assert_eq!(outcome.violations.len(), 1, "{:?}", outcome.violations);
+    assert_eq!(outcome.violations[0].check, "probe");
+    assert!(outcome.operations.ok > 20, "the run goes on, for the story's sake");
 }

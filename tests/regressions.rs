@@ -7,7 +7,7 @@ use std::path::Path;
 
 use squall::checker::Verdict;
 use squall::node::{BuiltIn, Mode};
-use squall::trial::{Plan, Subject};
+use squall::trial::{Manner, Plan, Subject};
 use squall::workloads::key_value::KeyValueStep;
 use squall::workloads::{KeyValue, append, kv, register};
 
@@ -21,7 +21,7 @@ fn verdict(plan: &Plan<KeyValueStep>) -> Verdict {
         other => panic!("no workload named {other}"),
     };
     let mode = if config.mode == "single" { Mode::Single } else { Mode::Paxos };
-    BuiltIn::new(mode, config.nodes).run(&workload, plan, false).verdict
+    BuiltIn::new(mode, config.nodes).run(&workload, plan, Manner::default()).verdict
 }
 
 #[test]

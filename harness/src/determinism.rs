@@ -5,7 +5,7 @@
 
 use squall_workloads::Workload;
 
-use crate::trial::{HistoryLine, Outcome, Plan, Subject};
+use crate::trial::{HistoryLine, Manner, Outcome, Plan, Subject};
 
 /// Two runs of one plan that differ.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub struct NotDeterministic {
     pub difference: String,
 }
 
-/// Runs a plan once more (with `trace`: keeping everything) and returns that run, if it is the same.
+/// Runs a plan once more, in this manner, and returns that run if it is the same.
 ///
 /// # Errors
 ///
@@ -32,9 +32,9 @@ pub fn again<S: Subject<W>, W: Workload>(
     workload: &W,
     plan: &Plan<W::Step>,
     first: &Outcome,
-    trace: bool,
+    manner: Manner,
 ) -> Result<Outcome, Box<NotDeterministic>> {
-    let second = subject.run(workload, plan, trace);
+    let second = subject.run(workload, plan, manner);
     if second.digest == first.digest && second.verdict == first.verdict {
         return Ok(second);
     }

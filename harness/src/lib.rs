@@ -12,7 +12,7 @@
 //! ```
 //! squall::trial(squall::paxos(3), squall::workloads::append(3))
 //!     .nemesis("partition,process")
-//!     .seeds(0..2)
+//!     .seeds(6..8)
 //!     .duration_ms(1_000)
 //!     .assert_valid();
 //! ```

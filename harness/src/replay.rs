@@ -11,7 +11,7 @@ use squall_checker::Verdict;
 
 use crate::soak::{ClusterPlan, Experiment, ExperimentError};
 use crate::store::RunRecord;
-use crate::trial::Outcome;
+use crate::trial::{Manner, Outcome};
 
 /// Bytes of a plan or a record, at most.
 const BYTES_MAX: u64 = 256 << 20;
@@ -27,6 +27,14 @@ pub struct Stored {
     pub record: Option<RunRecord>,
     /// The folder that holds both, if there is a record.
     pub folder: Option<PathBuf>,
+}
+
+impl Stored {
+    /// The same, run in this manner.
+    #[must_use]
+    pub fn in_manner(self, manner: Manner) -> Self {
+        Self { experiment: self.experiment.in_manner(manner), ..self }
+    }
 }
 
 /// Why something stored cannot be run again.

@@ -84,7 +84,7 @@ pub trait System: 'static {
         None
     }
 
-    /// Invariants, checked after every simulated millisecond.
+    /// Invariants, checked after every simulated millisecond until one is broken.
     ///
     /// # Errors
     ///
@@ -105,6 +105,17 @@ pub trait System: 'static {
     /// Called before every simulated millisecond, with the simulated time.
     #[doc(hidden)]
     fn begin_step(&self, _now: Micros) {}
+
+    /// Called on the clients' host whenever clients are about to go on: what has arrived for them reaches them, and
+    /// what they sent leaves.
+    #[doc(hidden)]
+    fn before_clients(&self) {}
+
+    /// Lets all servers act for one simulated millisecond, for systems that are hosted without turmoil.
+    #[doc(hidden)]
+    fn run_servers(&self) {
+        unreachable!("only the built-in cluster runs without turmoil");
+    }
 
     /// The simulated world, for systems that are hosted in one of this crate's. Yours most likely is not: then faults
     /// are turmoil's own.

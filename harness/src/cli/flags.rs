@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::soak::{JOBS_MAX, Wanted};
+use crate::soak::{JOBS_MAX, UnknownName, Wanted, simulator_of};
 use crate::store::Store;
-use crate::trial::parse_seed;
+use crate::trial::{Manner, parse_seed};
 
 /// What is run. Everything has a default that makes a good run.
 #[derive(Args, Clone, Debug)]
@@ -44,12 +44,14 @@ pub(crate) struct ExperimentFlags {
     /// Switch a planted bug on; may be repeated; see squall list bugs
     #[arg(long = "bug", value_name = "NAME")]
     bugs: Vec<String>,
+    #[command(flatten)]
+    manner: MannerFlags,
 }
 
 impl ExperimentFlags {
     /// What is asked for.
     pub(crate) fn wanted(&self) -> Wanted {
-        let Self { mode, workload, nemesis, scenario, nodes, clients, keys, ops, duration, bugs } =
+        let Self { mode, workload, nemesis, scenario, nodes, clients, keys, ops, duration, bugs, manner } =
             self.clone();
         Wanted {
             mode,
@@ -62,7 +64,33 @@ impl ExperimentFlags {
             duration_ms: duration,
             bugs,
             scenario,
+            simulator: manner.simulator,
+            until_breach: manner.until_breach,
         }
+    }
+
+    /// How it is run.
+    pub(crate) fn manner(&self) -> &MannerFlags {
+        &self.manner
+    }
+}
+
+/// How a plan is run; nothing of it changes what happens in the run.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MannerFlags {
+    /// What turns the simulated world: turmoil, or event-loop (the same runs, many times faster) [default: turmoil]
+    #[arg(long, value_name = "NAME")]
+    simulator: Option<String>,
+    /// End a run as soon as an invariant inside the cluster is broken: for hunts that need no story of clients
+    #[arg(long)]
+    until_breach: bool,
+}
+
+impl MannerFlags {
+    /// What they say.
+    pub(crate) fn manner(&self) -> Result<Manner, UnknownName> {
+        let simulator = self.simulator.as_deref().map(simulator_of).transpose()?.unwrap_or_default();
+        Ok(Manner { simulator, trace: false, until_breach: self.until_breach })
     }
 }
 

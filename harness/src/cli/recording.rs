@@ -89,12 +89,13 @@ pub(crate) fn run_recorded(
     plan: &ClusterPlan,
     check_determinism: bool,
 ) -> (Outcome, Option<Box<NotDeterministic>>) {
-    let first = experiment.run(plan, false);
+    let first = experiment.run(plan);
     let failed = first.verdict == Verdict::Invalid;
     if !failed && !check_determinism {
         return (first, None);
     }
-    match determinism::again(experiment.subject(), experiment.workload(), plan, &first, failed) {
+    let manner = if failed { experiment.manner().traced() } else { experiment.manner() };
+    match determinism::again(experiment.subject(), experiment.workload(), plan, &first, manner) {
         Ok(second) => (second, None),
         Err(differs) => (first, Some(differs)),
     }

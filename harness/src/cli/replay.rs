@@ -6,9 +6,10 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::replay::{self, Comparison, Stored};
+use crate::soak::simulator_of;
 use crate::store::{RunLine, Store, build_id, plan_text};
-use crate::trial::Outcome;
 use crate::trial::failure::replay_command;
+use crate::trial::{Manner, Outcome};
 
 use super::console::{Console, complain_error};
 use super::exit::Exit;
@@ -25,6 +26,9 @@ pub(crate) struct ReplayCommand {
     /// Keep the plan as a regression in this folder
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
+    /// What turns the simulated world: turmoil or event-loop; both give the same run [default: turmoil]
+    #[arg(long, value_name = "NAME")]
+    simulator: Option<String>,
     #[command(flatten)]
     results: ResultsFlag,
     #[command(flatten)]
@@ -34,7 +38,8 @@ pub(crate) struct ReplayCommand {
 impl ReplayCommand {
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
         let console = self.output.console();
-        let stored = replay::read(&self.path)?;
+        let simulator = self.simulator.as_deref().map(simulator_of).transpose()?.unwrap_or_default();
+        let stored = replay::read(&self.path)?.in_manner(Manner { simulator, ..Manner::default() });
         let (began, stopwatch) = (Moment::now(), Stopwatch::start());
         let (outcome, differs) = run_recorded(&stored.experiment, &stored.plan, false);
         let elapsed_ms = stopwatch.wall_ms();

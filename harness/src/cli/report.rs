@@ -29,7 +29,7 @@ impl ReportCommand {
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
         let console = self.output.console();
         let stored = replay::read(&self.path)?;
-        let outcome = stored.experiment.run(&stored.plan, true);
+        let outcome = stored.experiment.run_traced(&stored.plan);
         let comparison = replay::compare(stored.record.as_ref(), &outcome, build_id());
         let (exit, text) = match comparison {
             Comparison::NothingStored | Comparison::Same => (Exit::Valid, None),

@@ -40,7 +40,8 @@ impl RunCommand {
     fn what(&self) -> anyhow::Result<(Experiment, ClusterPlan)> {
         if let Some(path) = &self.plan {
             let stored = replay::read(path)?;
-            return Ok((stored.experiment, stored.plan));
+            let experiment = stored.experiment.in_manner(self.experiment.manner().manner()?);
+            return Ok((experiment, stored.plan));
         }
         let experiment = self.experiment.wanted().experiment()?;
         let plan = experiment.plan(self.seed.seed);

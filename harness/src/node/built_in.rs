@@ -9,7 +9,7 @@ use squall_cluster::single::{self, Single, SingleConfig};
 use squall_workloads::{Decide, Flavour, KeyValue, Workload};
 
 use crate::sim::{Latency, Server, Terrain, World};
-use crate::trial::{Outcome, Plan, Subject, run};
+use crate::trial::{Manner, Outcome, Plan, Subject, run};
 
 use super::cluster::{ClientSettings, Cluster};
 
@@ -46,7 +46,7 @@ impl BuiltIn {
         &self,
         workload: &KeyValue,
         plan: &Plan<<KeyValue as Workload>::Step>,
-        trace: bool,
+        manner: Manner,
     ) -> Outcome {
         let config = &plan.config;
         let bugs =
@@ -68,11 +68,12 @@ impl BuiltIn {
             latency: Latency { min_ms: config.latency_min_ms, max_ms: config.latency_max_ms },
             sync_ms: (config.sync_min_ms, config.sync_max_ms),
             decide: Decide::new(plan.key),
-            trace,
+            trace: manner.trace,
         };
         let connections = (0..clients.count).map(|client| clients.config(client, 0, ids.len())).collect();
         let world = World::<N>::new(terrain, ids.iter().map(server).collect(), connections);
-        run(Rc::new(Cluster::new(world, clients)), Rc::new(workload.clone()), plan)
+        let cluster = Cluster::new(world, clients, manner.simulator);
+        run(Rc::new(cluster), Rc::new(workload.clone()), plan, manner)
     }
 }
 
@@ -85,11 +86,11 @@ impl Subject<KeyValue> for BuiltIn {
         self.nodes
     }
 
-    fn run(&self, workload: &KeyValue, plan: &Plan<<KeyValue as Workload>::Step>, trace: bool) -> Outcome {
+    fn run(&self, workload: &KeyValue, plan: &Plan<<KeyValue as Workload>::Step>, manner: Manner) -> Outcome {
         assert_eq!(plan.config.nodes, self.nodes, "a plan runs on as many servers as it was made for");
         match self.mode {
-            Mode::Single => self.run_as::<Single>(workload, plan, trace),
-            Mode::Paxos => self.run_as::<Replica>(workload, plan, trace),
+            Mode::Single => self.run_as::<Single>(workload, plan, manner),
+            Mode::Paxos => self.run_as::<Replica>(workload, plan, manner),
         }
     }
 

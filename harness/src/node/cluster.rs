@@ -1,10 +1,11 @@
 //! The built-in cluster as a [`System`]: its nodes live in a simulated world, its datagrams on turmoil's UDP.
 //!
 //! A host's task does nothing but carry: datagrams from the wire into the world, and what the world has due onto the
-//! wire. It is woken by a datagram or, once per simulated millisecond at most, by the world's agenda.
+//! wire. It is woken by a datagram or, once per simulated millisecond at most, by the world's agenda. In the event loop
+//! there are no hosts and no sockets; everything else is the same.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,21 +21,38 @@ use squall_workloads::{Client, OpError};
 use tokio::sync::Notify;
 use turmoil::net::UdpSocket;
 
-use crate::sim::{CLIENTS, Server, World};
+use crate::sim::{CLIENTS, EventLoop, Server, World};
 use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
+use crate::trial::Simulator;
 
 use super::ServeResult;
 
 const PORT: u16 = 7_000;
 
-/// A cluster of the built-in nodes, hosted by turmoil.
+/// A cluster of the built-in nodes.
 #[derive(Debug)]
 pub(crate) struct Cluster<N: Server> {
     world: Rc<RefCell<World<N>>>,
     names: Vec<NodeName>,
-    wakers: Vec<Rc<Notify>>,
     clients: ClientSettings,
-    carrying_clients: Cell<bool>,
+    wire: Wire<N>,
+}
+
+/// What carries datagrams from host to host.
+#[derive(Debug)]
+enum Wire<N: Server> {
+    /// Turmoil's UDP: a host per server, woken when something of it is due, and the socket of the clients' host.
+    Turmoil { wakers: Vec<Rc<Notify>>, clients: RefCell<Option<Plug>> },
+    /// No hosts at all.
+    EventLoop(EventLoop<N>),
+}
+
+/// A host's end of turmoil's wire.
+#[derive(Debug)]
+struct Plug {
+    socket: UdpSocket,
+    addresses: Vec<SocketAddr>,
+    buffer: Vec<u8>,
 }
 
 /// What all clients have in common.
@@ -60,40 +78,54 @@ impl ClientSettings {
 
 impl<N: Server> Cluster<N> {
     /// A cluster in this world.
-    pub(crate) fn new(world: World<N>, clients: ClientSettings) -> Self {
+    pub(crate) fn new(world: World<N>, clients: ClientSettings, simulator: Simulator) -> Self {
         let servers = u32::try_from(world.servers()).expect("few servers");
-        Self {
-            names: NodeName::numbered(servers),
-            wakers: (0..=servers).map(|_| Rc::default()).collect(),
-            world: Rc::new(RefCell::new(world)),
-            clients,
-            carrying_clients: Cell::new(false),
-        }
+        let world = Rc::new(RefCell::new(world));
+        let wire = match simulator {
+            Simulator::Turmoil => {
+                let wakers = (0..servers).map(|_| Rc::default()).collect();
+                Wire::Turmoil { wakers, clients: RefCell::new(None) }
+            }
+            Simulator::EventLoop => Wire::EventLoop(EventLoop::new(Rc::clone(&world))),
+        };
+        Self { names: NodeName::numbered(servers), world, clients, wire }
     }
 
-    /// Carries datagrams between the wire and the world for one host, for ever.
-    async fn carry(self: Rc<Self>, host: usize) -> ServeResult {
+    /// Binds the socket of the host on which this is called.
+    async fn plug(&self) -> std::io::Result<Plug> {
         let socket = UdpSocket::bind(("0.0.0.0", PORT)).await?;
         let names = self.names.iter().map(NodeName::as_str).chain([CLIENTS]);
-        let addresses: Vec<SocketAddr> = names.map(|name| (turmoil::lookup(name), PORT).into()).collect();
-        let mut buffer = vec![0; 1 << 16];
+        let addresses = names.map(|name| (turmoil::lookup(name), PORT).into()).collect();
+        Ok(Plug { socket, addresses, buffer: vec![0; 1 << 16] })
+    }
+
+    /// Carries datagrams between the wire and the world for one server, for ever.
+    async fn carry(self: Rc<Self>, host: usize, waker: &Notify) -> ServeResult {
+        let mut plug = self.plug().await?;
         loop {
             tokio::select! {
                 biased;
-                received = socket.recv_from(&mut buffer) => {
+                received = plug.socket.recv_from(&mut plug.buffer) => {
                     let (length, _) = received?;
-                    self.world.borrow_mut().receive(&buffer[..length]);
+                    self.world.borrow_mut().receive(&plug.buffer[..length]);
                 }
-                () = self.wakers[host].notified() => {}
+                () = waker.notified() => {}
             }
-            while let Ok((length, _)) = socket.try_recv_from(&mut buffer) {
-                self.world.borrow_mut().receive(&buffer[..length]);
-            }
-            let datagrams = self.world.borrow_mut().advance(host);
-            for (to, bytes) in datagrams {
-                socket.try_send_to(&bytes, addresses[to])?;
-            }
+            plug.carry(&mut self.world.borrow_mut(), host)?;
         }
+    }
+}
+
+impl Plug {
+    /// Takes everything that has arrived into the world, then puts everything that is due onto the wire.
+    fn carry<N: Server>(&mut self, world: &mut World<N>, host: usize) -> std::io::Result<()> {
+        while let Ok((length, _)) = self.socket.try_recv_from(&mut self.buffer) {
+            world.receive(&self.buffer[..length]);
+        }
+        for (to, bytes) in world.advance(host) {
+            self.socket.try_send_to(&bytes, self.addresses[to])?;
+        }
+        Ok(())
     }
 }
 
@@ -105,9 +137,11 @@ impl<N: Server> System for Cluster<N> {
     }
 
     async fn serve(self: Rc<Self>, context: NodeContext) -> ServeResult {
+        let Wire::Turmoil { wakers, .. } = &self.wire else { unreachable!("turmoil hosts the servers") };
+        let waker = Rc::clone(&wakers[context.index]);
         self.world.borrow_mut().start(context.index);
-        self.wakers[context.index].notify_one();
-        self.carry(context.index).await
+        waker.notify_one();
+        self.carry(context.index, &waker).await
     }
 
     async fn connect(
@@ -115,9 +149,11 @@ impl<N: Server> System for Cluster<N> {
         _node: NodeName,
         process: ProcessId,
     ) -> Result<ClusterClient<N>, OpError> {
-        let host = self.names.len();
-        if !self.carrying_clients.replace(true) {
-            tokio::task::spawn_local(Rc::clone(&self).carry(host));
+        if let Wire::Turmoil { clients, .. } = &self.wire
+            && clients.borrow().is_none()
+        {
+            let plug = self.plug().await?;
+            clients.replace(Some(plug));
         }
         let count = u64::from(self.clients.count);
         let client = u32::try_from(process.0 % count).expect("below the number of clients");
@@ -147,11 +183,33 @@ impl<N: Server> System for Cluster<N> {
     fn begin_step(&self, now: Micros) {
         let mut world = self.world.borrow_mut();
         world.set_now(now);
-        for (host, waker) in self.wakers.iter().enumerate() {
-            if world.is_due(host) {
-                waker.notify_one();
+        match &self.wire {
+            Wire::Turmoil { wakers, .. } => {
+                for (host, waker) in wakers.iter().enumerate() {
+                    if world.is_due(host) {
+                        waker.notify_one();
+                    }
+                }
             }
+            Wire::EventLoop(hosts) => hosts.begin_step(),
         }
+    }
+
+    fn before_clients(&self) {
+        let host = self.names.len();
+        match &self.wire {
+            Wire::Turmoil { clients, .. } => {
+                if let Some(plug) = &mut *clients.borrow_mut() {
+                    plug.carry(&mut self.world.borrow_mut(), host).expect("datagrams between known hosts");
+                }
+            }
+            Wire::EventLoop(hosts) => hosts.turn(host),
+        }
+    }
+
+    fn run_servers(&self) {
+        let Wire::EventLoop(hosts) = &self.wire else { unreachable!("turmoil runs its hosts itself") };
+        hosts.run_servers();
     }
 
     fn world(&self) -> Option<Rc<RefCell<dyn SimulatedWorld>>> {
@@ -183,8 +241,6 @@ impl<N: Server> Client<KvSpec> for ClusterClient<N> {
     async fn invoke(&mut self, op: KvOp) -> Result<KvRet, OpError> {
         let scalars = self.cluster.clients.scalars;
         let answer = self.cluster.world.borrow_mut().invoke(self.client, operation(&op));
-        // The operation's first datagram leaves in this very step.
-        self.cluster.wakers[self.cluster.names.len()].notify_one();
         match answer.await {
             Ok(ClientAnswer::Reply(reply)) => Ok(ret(reply, scalars)),
             Ok(ClientAnswer::Failed) => Err(OpError::Definite("timed out".into())),

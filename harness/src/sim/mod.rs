@@ -6,6 +6,7 @@
 mod agenda;
 mod clock;
 mod disk;
+mod event_loop;
 mod frame;
 mod network;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod surface;
 mod turmoil_surface;
 pub(crate) mod world;
 
+pub(crate) use event_loop::EventLoop;
 pub(crate) use network::Latency;
 pub(crate) use stage::{CLIENTS, Stage};
 pub(crate) use turmoil_surface::{Standing, TurmoilSurface};

@@ -38,7 +38,7 @@ impl TurmoilSurface<'_> {
     fn set_delay(&mut self, from: usize, to: usize) {
         let extra: u64 = self.standing.delays.get(&(from, to)).map_or(0, |delays| delays.values().sum());
         let latency = Duration::from_millis(self.latency_max_ms + extra);
-        self.stage.sim.set_link_max_message_latency(
+        self.stage.sim().set_link_max_message_latency(
             self.names[from].as_str(),
             self.names[to].as_str(),
             latency,
@@ -95,7 +95,7 @@ impl Surface for TurmoilSurface<'_> {
         let (Endpoint::Server(from), Endpoint::Server(to)) = (from, to) else { return };
         let cuts = self.standing.cuts.entry((from, to)).or_default();
         if cuts.insert(fault) && cuts.len() == 1 {
-            self.stage.sim.partition_oneway(self.names[from].as_str(), self.names[to].as_str());
+            self.stage.sim().partition_oneway(self.names[from].as_str(), self.names[to].as_str());
             self.count(fault);
         }
     }
@@ -109,14 +109,14 @@ impl Surface for TurmoilSurface<'_> {
 
     fn crash(&mut self, fault: FaultId, server: usize, _loss: DiskLoss) {
         if self.standing.down.insert(server) {
-            self.stage.sim.crash(self.names[server].as_str());
+            self.stage.sim().crash(self.names[server].as_str());
             self.count(fault);
         }
     }
 
     fn start(&mut self, server: usize) {
         if self.standing.down.remove(&server) {
-            self.stage.sim.bounce(self.names[server].as_str());
+            self.stage.sim().bounce(self.names[server].as_str());
         }
     }
 
@@ -141,7 +141,7 @@ impl Surface for TurmoilSurface<'_> {
             }
         }
         for (from, to) in mended {
-            self.stage.sim.repair_oneway(self.names[from].as_str(), self.names[to].as_str());
+            self.stage.sim().repair_oneway(self.names[from].as_str(), self.names[to].as_str());
         }
         let links = self.standing.delays.iter_mut();
         let eased: Vec<_> = links.filter_map(|(link, by)| by.remove(&fault).map(|_| *link)).collect();

@@ -10,7 +10,7 @@ use squall_workloads::{Flavour, KeyValue};
 use crate::nemesis::{PlannedFault, Selection, SelectionError};
 use crate::node::BuiltIn;
 use crate::trial::plan::limits;
-use crate::trial::{Config, Minima, Outcome, Plan, Request, Subject, Unfit};
+use crate::trial::{Config, Manner, Minima, Outcome, Plan, Request, Simulator, Subject, Unfit};
 
 use super::names::UnknownName;
 use super::scenarios::{SCENARIOS, Scenario};
@@ -57,6 +57,10 @@ pub struct Wanted {
     pub bugs: Vec<String>,
     /// A scenario that says what is not said here, by name; its faults take the place of a selection.
     pub scenario: Option<String>,
+    /// What turns the simulated world, by name.
+    pub simulator: Option<String>,
+    /// Whether runs end as soon as an invariant inside the cluster is broken.
+    pub until_breach: bool,
 }
 
 /// Why something cannot be run.
@@ -105,6 +109,7 @@ pub struct Experiment {
     subject: BuiltIn,
     workload: KeyValue,
     request: Request,
+    manner: Manner,
     /// Faults written by hand, in place of drawn ones.
     faults: Option<Vec<PlannedFault>>,
 }
@@ -142,6 +147,16 @@ pub fn bug_of(name: &str) -> Result<Bug, UnknownName> {
     Bug::parse(name).ok_or_else(|| {
         UnknownName::new("bug", name, &Bug::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>())
     })
+}
+
+/// The simulator of this name.
+///
+/// # Errors
+///
+/// If there is none, with those that there are.
+pub fn simulator_of(name: &str) -> Result<Simulator, UnknownName> {
+    let found = Simulator::ALL.iter().find(|simulator| simulator.name() == name);
+    found.copied().ok_or_else(|| UnknownName::new("simulator", name, &Simulator::ALL.map(Simulator::name)))
 }
 
 /// The scenario of this name.
@@ -196,7 +211,9 @@ impl Wanted {
         if let Some(faults) = &faults {
             crate::nemesis::validate(faults, &request.config.topology()).map_err(Unfit::from)?;
         }
-        Ok(Experiment { subject, workload, request, faults })
+        let simulator = self.simulator.as_deref().map(simulator_of).transpose()?.unwrap_or_default();
+        let manner = Manner { simulator, trace: false, until_breach: self.until_breach };
+        Ok(Experiment { subject, workload, request, manner, faults })
     }
 
     /// The flags that ask for this; empty where it is all default.
@@ -214,6 +231,8 @@ impl Wanted {
             number("keys", self.keys.map(u64::from)),
             number("ops", self.operations),
             self.duration_ms.map(|duration| format!(" --duration {duration}ms")),
+            text("simulator", &self.simulator),
+            self.until_breach.then(|| " --until-breach".to_owned()),
         ];
         let bugs = self.bugs.iter().map(|bug| format!(" --bug {bug}"));
         parts.into_iter().flatten().chain(bugs).collect()
@@ -258,7 +277,7 @@ impl Experiment {
         let (subject, workload) = built(&config, mode, flavour)?;
         check_script(plan)?;
         let request = Request { config, nemesis: Selection::None, steps_per_client: None, swarm: false };
-        Ok(Self { subject, workload, request, faults: None })
+        Ok(Self { subject, workload, request, manner: Manner::default(), faults: None })
     }
 
     /// Sizes, times and switches, before a seed varies them.
@@ -286,9 +305,25 @@ impl Experiment {
         plan
     }
 
+    /// How its plans are run.
+    pub fn manner(&self) -> Manner {
+        self.manner
+    }
+
+    /// The same experiment, run in another manner.
+    #[must_use]
+    pub fn in_manner(self, manner: Manner) -> Self {
+        Self { manner, ..self }
+    }
+
     /// Runs a plan of this experiment.
-    pub fn run(&self, plan: &ClusterPlan, trace: bool) -> Outcome {
-        self.subject.run(&self.workload, plan, trace)
+    pub fn run(&self, plan: &ClusterPlan) -> Outcome {
+        self.subject.run(&self.workload, plan, self.manner)
+    }
+
+    /// Runs a plan, keeping every message and event.
+    pub fn run_traced(&self, plan: &ClusterPlan) -> Outcome {
+        self.subject.run(&self.workload, plan, self.manner.traced())
     }
 }
 

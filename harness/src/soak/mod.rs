@@ -26,7 +26,7 @@ use crate::trial::Outcome;
 
 pub use experiment::{
     ClusterPlan, Experiment, ExperimentError, MODES, WORKLOADS, Wanted, bug_of, flavour_of, mode_of,
-    scenario_of,
+    scenario_of, simulator_of,
 };
 pub use hunts::QUICK;
 pub use mutants::{BugResult, Control, Find, Hunt, HuntResult, MutantSettings, Mutants, hunts_of, mutants};
@@ -184,7 +184,7 @@ fn run_seed(settings: &SoakSettings, seed: u64, record: bool, outside: &Outside<
     let experiment = &settings.experiment;
     let began = (outside.wall)();
     let plan = experiment.plan(seed);
-    let outcome = experiment.run(&plan, false);
+    let outcome = experiment.run(&plan);
     let elapsed_ms = u64::try_from(((outside.wall)() - began).as_millis()).unwrap_or(u64::MAX);
     let failed = outcome.verdict == Verdict::Invalid;
     let mut report = SeedReport {
@@ -198,14 +198,10 @@ fn run_seed(settings: &SoakSettings, seed: u64, record: bool, outside: &Outside<
         failure: None,
     };
     if settings.check_determinism || (failed && record) {
-        match determinism::again(
-            experiment.subject(),
-            experiment.workload(),
-            &plan,
-            &outcome,
-            failed && record,
-        ) {
-            Ok(recorded) if failed && record => report.failure = Some(Box::new((plan, recorded))),
+        let record = failed && record;
+        let manner = if record { experiment.manner().traced() } else { experiment.manner() };
+        match determinism::again(experiment.subject(), experiment.workload(), &plan, &outcome, manner) {
+            Ok(recorded) if record => report.failure = Some(Box::new((plan, recorded))),
             Ok(_) => {}
             Err(differs) => report.differs = Some(differs),
         }

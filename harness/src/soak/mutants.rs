@@ -265,7 +265,7 @@ fn work(task: &Task, settings: &MutantSettings, outside: &Outside<'_>) -> Piece 
         Task::Hunt(hunt, experiment) => Piece::Hunt(hunt_down(hunt, experiment, settings, outside)),
         Task::Control(name, experiment, seeds) => {
             let judged = |seed: u64| {
-                let outcome = experiment.run(&experiment.plan(seed), false);
+                let outcome = experiment.run(&experiment.plan(seed));
                 let failure = outcome.violations.first().map(|violation| {
                     format!(
                         "seed {seed:#x} (squall run{name} --seed {seed}): {}: {}",
@@ -291,7 +291,7 @@ fn hunt_down(
         if result.gaps.len() >= settings.finds_max || (outside.should_stop)() {
             break;
         }
-        let outcome = experiment.run(&experiment.plan(seed), false);
+        let outcome = experiment.run(&experiment.plan(seed));
         result.seeds += 1;
         gap += 1;
         if let (Verdict::Invalid, Some(violation)) = (outcome.verdict, outcome.violations.first()) {

@@ -16,7 +16,7 @@ fn stored(test: impl FnOnce(&StoredRun<'_>)) {
     };
     let experiment = wanted.experiment().expect("possible");
     let plan = experiment.plan(0x2a);
-    let outcome = experiment.run(&plan, true);
+    let outcome = experiment.run_traced(&plan);
     let line = RunLine::new(&plan.config, plan.seed, &outcome, 0, String::new());
     let record = RunRecord::new("build".into(), "now".into(), line, plan.config.clone(), &outcome);
     let text = plan_text(&plan);

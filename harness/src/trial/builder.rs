@@ -12,6 +12,7 @@ use crate::nemesis::Selection;
 use crate::store::{Store, StoreError, with_run};
 
 use super::failure::Account;
+use super::manner::{Manner, Simulator};
 use super::outcome::Outcome;
 use super::plan::{Config, Plan, Request};
 use super::subject::Subject;
@@ -24,7 +25,7 @@ const VACUOUS_PERCENT_MAX: usize = 5;
 /// ```
 /// squall::trial(squall::paxos(3), squall::workloads::register(2))
 ///     .nemesis("partition,process")
-///     .seeds(0..2)
+///     .seeds(6..8)
 ///     .duration_ms(1_000)
 ///     .assert_valid();
 /// ```
@@ -38,7 +39,7 @@ pub fn trial<S: Subject<W>, W: Workload>(subject: S, workload: W) -> Trial<S, W>
         ..Config::default()
     };
     let request = Request { config, nemesis: Selection::All, steps_per_client: None, swarm: true };
-    Trial { subject, workload, request, seeds: 0..64, results: None }
+    Trial { subject, workload, request, manner: Manner::default(), seeds: 0..64, results: None }
 }
 
 /// A trial that is being described; see [`trial`].
@@ -47,6 +48,7 @@ pub struct Trial<S, W> {
     subject: S,
     workload: W,
     request: Request,
+    manner: Manner,
     seeds: Range<u64>,
     results: Option<PathBuf>,
 }
@@ -131,6 +133,17 @@ impl<S: Subject<W>, W: Workload> Trial<S, W> {
         self
     }
 
+    /// What turns the simulated world; both simulators give the same runs, the event loop many times faster.
+    ///
+    /// # Panics
+    ///
+    /// When run, if the subject is not the built-in cluster: only turmoil hosts other software.
+    #[must_use]
+    pub fn simulator(mut self, simulator: Simulator) -> Self {
+        self.manner.simulator = simulator;
+        self
+    }
+
     /// Where the report of a failing run goes; `results` in the current folder, or `SQUALL_RESULTS`, otherwise.
     #[must_use]
     pub fn results(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -145,7 +158,7 @@ impl<S: Subject<W>, W: Workload> Trial<S, W> {
 
     /// Runs the first seed, whatever comes of it.
     pub fn run(&self) -> Outcome {
-        self.subject.run(&self.workload, &self.plan(self.seeds.start), false)
+        self.subject.run(&self.workload, &self.plan(self.seeds.start), self.manner)
     }
 
     /// Runs every seed.
@@ -160,7 +173,7 @@ impl<S: Subject<W>, W: Workload> Trial<S, W> {
         let total = usize::try_from(seeds.end - seeds.start).expect("a number of seeds");
         for seed in seeds {
             let plan = self.plan(seed);
-            let outcome = self.subject.run(&self.workload, &plan, false);
+            let outcome = self.subject.run(&self.workload, &plan, self.manner);
             match outcome.verdict {
                 Verdict::Valid => {}
                 Verdict::Vacuous => vacuous.push((seed, outcome.remarks.join("; "))),
@@ -181,7 +194,8 @@ impl<S: Subject<W>, W: Workload> Trial<S, W> {
 impl<S: Subject<W>, W: Workload> Trial<S, W> {
     /// Runs a failing plan again with everything recorded, stores it, and says what is wrong.
     fn report(&self, plan: &Plan<W::Step>, first: &Outcome) -> String {
-        let outcome = match determinism::again(&self.subject, &self.workload, plan, first, true) {
+        let manner = self.manner.traced();
+        let outcome = match determinism::again(&self.subject, &self.workload, plan, first, manner) {
             Ok(second) => second,
             Err(differs) => return format!("{}\n{differs}", account(plan, first, None)),
         };

@@ -12,10 +12,10 @@ use squall_checker::{Completion, ProcessId, Spec};
 use squall_cluster::node::Micros;
 use squall_workloads::{Client, ClientScript, Issuer, OpError, Workload};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
 
 use crate::system::{NodeName, System};
 
+use super::alarms::Alarms;
 use super::recorder::{By, Recorder};
 
 /// Between two attempts to connect.
@@ -91,6 +91,7 @@ pub(crate) struct ClientTask<S: System, W: Workload> {
     pub(crate) workload: Rc<W>,
     pub(crate) board: Rc<RefCell<Board<W>>>,
     pub(crate) phase: Rc<PhaseBell>,
+    pub(crate) alarms: Rc<Alarms>,
     /// Rung when the nemesis crashes this client.
     pub(crate) crash: Rc<Notify>,
     pub(crate) client: u32,
@@ -149,23 +150,24 @@ where
             let process = ProcessId(*processes * u64::from(self.clients) + u64::from(self.client));
             *processes += 1;
             let attempt = Rc::clone(&self.system).connect(self.home.clone(), process);
-            if let Ok(Ok(connection)) = timeout(self.timeout, attempt).await {
+            if let Some(Ok(connection)) = self.alarms.timeout(self.timeout, attempt).await {
                 return Session { process, connection };
             }
-            sleep(RECONNECT_AFTER).await;
+            self.alarms.sleep(RECONNECT_AFTER).await;
         }
     }
 
     /// Asks until the system answers. Not part of the history: nothing is changed.
     async fn ping(&self, session: &mut Session<S::Client>, processes: &mut u64) {
         while self.phase() == Phase::Start {
-            match timeout(self.timeout, session.connection.invoke(self.workload.ping())).await {
-                Ok(Ok(_)) => {
+            let asked = session.connection.invoke(self.workload.ping());
+            match self.alarms.timeout(self.timeout, asked).await {
+                Some(Ok(_)) => {
                     self.board.borrow_mut().answered = true;
                     return;
                 }
-                Ok(Err(OpError::Definite(_))) => sleep(RECONNECT_AFTER).await,
-                Ok(Err(OpError::Indeterminate(_))) | Err(_) => *session = self.connect(processes).await,
+                Some(Err(OpError::Definite(_))) => self.alarms.sleep(RECONNECT_AFTER).await,
+                Some(Err(OpError::Indeterminate(_))) | None => *session = self.connect(processes).await,
             }
         }
     }
@@ -178,7 +180,7 @@ where
     ) {
         let mut memory = W::Memory::default();
         for step in script.steps {
-            sleep(Duration::from_millis(u64::from(step.pause_ms))).await;
+            self.alarms.sleep(Duration::from_millis(u64::from(step.pause_ms))).await;
             if self.phase() != Phase::Chaos || self.board.borrow().recorder.is_full() {
                 return;
             }
@@ -234,7 +236,7 @@ where
                     self.board.borrow_mut().owed -= 1;
                     return true;
                 }
-                Ended::Known { ok: false } => sleep(RECONNECT_AFTER).await,
+                Ended::Known { ok: false } => self.alarms.sleep(RECONNECT_AFTER).await,
                 Ended::Unknown => *session = self.connect(processes).await,
             }
             if self.phase() > phase {
@@ -265,8 +267,8 @@ where
         let outcome = tokio::select! {
             biased;
             () = self.crash.notified() => Err(OpError::Indeterminate("client crashed".into())),
-            outcome = timeout(self.timeout, session.connection.invoke(op.clone())) => {
-                outcome.unwrap_or_else(|_| Err(OpError::Indeterminate("timed out".into())))
+            outcome = self.alarms.timeout(self.timeout, session.connection.invoke(op.clone())) => {
+                outcome.unwrap_or_else(|| Err(OpError::Indeterminate("timed out".into())))
             }
         };
         let (completion, error, ended) = match outcome {

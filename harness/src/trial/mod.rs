@@ -1,9 +1,12 @@
 //! One run: its plan, phases, clients, recorder and verdict.
 
+mod alarms;
 mod builder;
 mod clients;
+mod ensemble;
 pub mod failure;
 mod judge;
+mod manner;
 mod outcome;
 pub mod plan;
 mod recorder;
@@ -12,6 +15,7 @@ mod subject;
 
 pub use builder::{Trial, parse_seed, trial};
 pub use clients::Phase;
+pub use manner::{Manner, Simulator};
 pub use outcome::{FaultRecord, OperationCounts, Outcome};
 pub use plan::{Config, Minima, Plan, Request, Unfit};
 pub use recorder::{Actor, HistoryLine};

@@ -3,7 +3,10 @@
 //! A pure function of system, workload and plan. Single-threaded; shares nothing with another run.
 
 use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -17,8 +20,11 @@ use crate::nemesis::{Nemesis, NemesisEvent, Surface};
 use crate::sim::{CLIENTS, Stage, Standing, TurmoilSurface};
 use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
 
+use super::alarms::Alarms;
 use super::clients::{Board, ClientTask, Phase, PhaseBell};
+use super::ensemble::{Ensemble, Gong};
 use super::judge::{Evidence, judge};
+use super::manner::{Manner, Simulator};
 use super::outcome::{FaultRecord, Outcome};
 use super::plan::Plan;
 use super::recorder::Recorder;
@@ -33,16 +39,22 @@ const ROUND_MS: u64 = 50;
 const QUIET_MAX: Micros = Micros::from_millis(20_000);
 
 /// Runs a plan.
-pub fn run<S: System, W: Workload>(system: Rc<S>, workload: Rc<W>, plan: &Plan<W::Step>) -> Outcome
+pub fn run<S: System, W: Workload>(
+    system: Rc<S>,
+    workload: Rc<W>,
+    plan: &Plan<W::Step>,
+    manner: Manner,
+) -> Outcome
 where
     S::Client: Client<W::Spec>,
 {
-    Run::new(system, workload, plan).finish()
+    Run::new(system, workload, plan, manner).finish()
 }
 
 /// A run under way.
 struct Run<'a, S: System, W: Workload> {
     plan: &'a Plan<W::Step>,
+    manner: Manner,
     system: Rc<S>,
     workload: Rc<W>,
     world: Option<Rc<RefCell<dyn SimulatedWorld>>>,
@@ -52,10 +64,14 @@ struct Run<'a, S: System, W: Workload> {
     bells: Vec<Rc<Notify>>,
     board: Rc<RefCell<Board<W>>>,
     phase: Rc<PhaseBell>,
+    alarms: Rc<Alarms>,
+    gong: Arc<Gong>,
     phases: Vec<(Phase, u64)>,
     nemesis: Nemesis,
     faults: Vec<FaultRecord>,
     violations: Vec<Violation>,
+    /// The first invariant that the system itself found broken.
+    breach: Option<Violation>,
     recovery_us: Option<(u64, u64)>,
     chaos_operations: usize,
 }
@@ -64,12 +80,7 @@ impl<'a, S: System, W: Workload> Run<'a, S, W>
 where
     S::Client: Client<W::Spec>,
 {
-    fn new(system: Rc<S>, workload: Rc<W>, plan: &'a Plan<W::Step>) -> Self {
-        let config = &plan.config;
-        let world = system.world();
-        // The simulated world delays messages itself; turmoil's wire then takes one millisecond.
-        let latency_ms =
-            if world.is_some() { (1, 1) } else { (config.latency_min_ms, config.latency_max_ms) };
+    fn new(system: Rc<S>, workload: Rc<W>, plan: &'a Plan<W::Step>, manner: Manner) -> Self {
         let board = Rc::new(RefCell::new(Board {
             now: Micros(0),
             chaos_began: Micros(0),
@@ -84,74 +95,40 @@ where
             issued: Vec::new(),
             next_id: first_free_id(plan),
         }));
-        let mut run = Self {
+        let bells: Vec<Rc<Notify>> = plan.script.iter().map(|_| Rc::default()).collect();
+        let phase = Rc::new(PhaseBell::new());
+        let cast = Cast {
             plan,
-            world,
-            stage: Stage::new(plan.key, latency_ms),
+            system: &system,
+            workload: &workload,
+            board: &board,
+            phase: &phase,
+            alarms: &Rc::default(),
+            bells: &bells,
+            gong: &Arc::default(),
+        };
+        Self {
+            plan,
+            manner,
+            world: system.world(),
+            stage: cast.stage(manner.simulator),
+            alarms: Rc::clone(cast.alarms),
+            gong: Arc::clone(cast.gong),
             standing: Standing::default(),
             names: system.nodes().iter().map(ToString::to_string).collect(),
-            bells: plan.script.iter().map(|_| Rc::default()).collect(),
+            bells,
             board,
-            phase: Rc::new(PhaseBell::new()),
+            phase,
             phases: vec![(Phase::Start, 0)],
             nemesis: Nemesis::new(plan.faults.clone(), plan.limits),
             faults: Vec::new(),
             violations: Vec::new(),
+            breach: None,
             recovery_us: None,
             chaos_operations: 0,
             system,
             workload,
-        };
-        run.set_the_stage();
-        run
-    }
-
-    fn set_the_stage(&mut self) {
-        let nodes = self.system.nodes();
-        for (index, node) in nodes.iter().enumerate() {
-            let (system, nodes) = (Rc::clone(&self.system), nodes.clone());
-            let boots = Rc::new(RefCell::new(0));
-            let node = node.clone();
-            self.stage.host(node.clone().as_str(), move || {
-                let boot = boots.replace_with(|boots| *boots + 1);
-                let context = NodeContext { node: node.clone(), index, nodes: nodes.clone(), boot };
-                Rc::clone(&system).serve(context)
-            });
         }
-        let tasks = RefCell::new(Some(self.client_tasks(&nodes)));
-        self.stage.host(CLIENTS, move || {
-            let tasks = tasks.borrow_mut().take().expect("the clients' host is never restarted");
-            async move {
-                let handles: Vec<_> = tasks
-                    .into_iter()
-                    .map(|(task, script)| tokio::task::spawn_local(task.live(script)))
-                    .collect();
-                for handle in handles {
-                    handle.await?;
-                }
-                Ok(())
-            }
-        });
-    }
-
-    #[expect(clippy::type_complexity, reason = "a task and its script, used once")]
-    fn client_tasks(
-        &self,
-        nodes: &[NodeName],
-    ) -> Vec<(ClientTask<S, W>, squall_workloads::ClientScript<W::Step>)> {
-        let clients = u32::try_from(self.plan.script.len()).expect("bounded");
-        let task = |client: u32| ClientTask {
-            system: Rc::clone(&self.system),
-            workload: Rc::clone(&self.workload),
-            board: Rc::clone(&self.board),
-            phase: Rc::clone(&self.phase),
-            crash: Rc::clone(&self.bells[client as usize]),
-            client,
-            clients,
-            home: nodes[client as usize % nodes.len()].clone(),
-            timeout: Duration::from_millis(self.plan.config.timeout_ms) + GRACE,
-        };
-        (0..clients).map(|client| (task(client), self.plan.script[client as usize].clone())).collect()
     }
 
     /// Steps through the phases, then judges.
@@ -237,10 +214,17 @@ where
     fn step(&mut self) -> Result<(), Vec<Violation>> {
         let now = self.now();
         self.board.borrow_mut().now = now;
+        self.alarms.ring(now);
         self.system.begin_step(now);
-        self.stage
-            .step()
-            .map_err(|panics| panics.into_iter().map(|text| panic_violation(now, &text)).collect())
+        self.gong.strike();
+        self.stage.step().map_err(|panics| -> Vec<_> {
+            panics.into_iter().map(|text| panic_violation(now, &text)).collect()
+        })?;
+        if self.breach.is_none() {
+            self.breach = self.system.probe().err();
+        }
+        // What is wrong is told at the end.
+        if self.manner.until_breach && self.breach.is_some() { Err(Vec::new()) } else { Ok(()) }
     }
 
     /// Steps until `done`, for at most `bound`; beyond it the run is invalid.
@@ -401,9 +385,8 @@ where
 
     fn judge(self) -> Outcome {
         let simulated_us = self.now().0;
-        let probe = self.system.probe().err();
         let mut violations = self.violations;
-        violations.extend(probe);
+        violations.extend(self.breach);
         drop(self.stage);
         let board = Rc::try_unwrap(self.board).ok().expect("clients ended with the stage").into_inner();
         let mut digest = SipHasher13::new_with_keys(self.plan.key, 1);
@@ -434,6 +417,86 @@ where
         }
         outcome.digest = format!("{:032x}", digest.finish128().as_u128());
         outcome
+    }
+}
+
+/// Everything that takes part, before it is put on a stage.
+struct Cast<'a, S: System, W: Workload> {
+    plan: &'a Plan<W::Step>,
+    system: &'a Rc<S>,
+    workload: &'a Rc<W>,
+    board: &'a Rc<RefCell<Board<W>>>,
+    phase: &'a Rc<PhaseBell>,
+    alarms: &'a Rc<Alarms>,
+    bells: &'a [Rc<Notify>],
+    gong: &'a Arc<Gong>,
+}
+
+impl<S: System, W: Workload> Cast<'_, S, W>
+where
+    S::Client: Client<W::Spec>,
+{
+    fn stage(&self, simulator: Simulator) -> Stage {
+        match simulator {
+            Simulator::EventLoop => {
+                let system = Rc::clone(self.system);
+                Stage::event_loop(Box::new(move || system.run_servers()), Box::pin(self.clients()))
+            }
+            Simulator::Turmoil => self.under_turmoil(),
+        }
+    }
+
+    fn under_turmoil(&self) -> Stage {
+        let config = &self.plan.config;
+        // The simulated world delays messages itself; turmoil's wire then takes one millisecond.
+        let own_delays = self.system.world().is_some();
+        let latency_ms = if own_delays { (1, 1) } else { (config.latency_min_ms, config.latency_max_ms) };
+        let mut stage = Stage::turmoil(self.plan.key, latency_ms);
+        let nodes = self.system.nodes();
+        for (index, node) in nodes.iter().enumerate() {
+            let (system, nodes) = (Rc::clone(self.system), nodes.clone());
+            let boots = Rc::new(RefCell::new(0));
+            let node = node.clone();
+            stage.host(node.clone().as_str(), move || {
+                let boot = boots.replace_with(|boots| *boots + 1);
+                let context = NodeContext { node: node.clone(), index, nodes: nodes.clone(), boot };
+                Rc::clone(&system).serve(context)
+            });
+        }
+        let clients = RefCell::new(Some(self.clients()));
+        stage.host(CLIENTS, move || {
+            let clients = clients.borrow_mut().take().expect("the clients' host is never restarted");
+            // One task plays all clients: it must not be stopped in the middle of a round for having done much.
+            let clients = tokio::task::unconstrained(clients);
+            async move {
+                clients.await;
+                Ok(())
+            }
+        });
+        stage
+    }
+
+    fn clients(&self) -> Ensemble {
+        let clients = u32::try_from(self.plan.script.len()).expect("bounded");
+        let nodes = self.system.nodes();
+        let life = |client: u32| -> Pin<Box<dyn Future<Output = ()>>> {
+            let task = ClientTask {
+                system: Rc::clone(self.system),
+                workload: Rc::clone(self.workload),
+                board: Rc::clone(self.board),
+                phase: Rc::clone(self.phase),
+                alarms: Rc::clone(self.alarms),
+                crash: Rc::clone(&self.bells[client as usize]),
+                client,
+                clients,
+                home: nodes[client as usize % nodes.len()].clone(),
+                timeout: Duration::from_millis(self.plan.config.timeout_ms) + GRACE,
+            };
+            Box::pin(task.live(self.plan.script[client as usize].clone()))
+        };
+        let system = Rc::clone(self.system);
+        let before_round = Box::new(move || system.before_clients());
+        Ensemble::new((0..clients).map(life).collect(), before_round, Arc::clone(self.gong))
     }
 }
 

@@ -6,6 +6,7 @@ use squall_workloads::{Client, Workload};
 
 use crate::system::System;
 
+use super::manner::{Manner, Simulator};
 use super::outcome::Outcome;
 use super::plan::Plan;
 use super::run::run;
@@ -20,8 +21,12 @@ pub trait Subject<W: Workload>: Sync {
     /// Servers.
     fn nodes(&self) -> u32;
 
-    /// Runs a plan. `trace` keeps every message and event.
-    fn run(&self, workload: &W, plan: &Plan<W::Step>, trace: bool) -> Outcome;
+    /// Runs a plan.
+    ///
+    /// # Panics
+    ///
+    /// If the simulator cannot host it: everything but the built-in cluster runs under turmoil alone.
+    fn run(&self, workload: &W, plan: &Plan<W::Step>, manner: Manner) -> Outcome;
 
     /// Whether `squall replay` can run this again (it knows the built-in cluster only).
     fn is_built_in(&self) -> bool {
@@ -44,7 +49,11 @@ where
         u32::try_from(self().nodes().len()).expect("few nodes")
     }
 
-    fn run(&self, workload: &W, plan: &Plan<W::Step>, _trace: bool) -> Outcome {
-        run(Rc::new(self()), Rc::new(workload.clone()), plan)
+    fn run(&self, workload: &W, plan: &Plan<W::Step>, manner: Manner) -> Outcome {
+        assert!(
+            manner.simulator == Simulator::Turmoil,
+            "only turmoil hosts software that is not made of nodes"
+        );
+        run(Rc::new(self()), Rc::new(workload.clone()), plan, manner)
     }
 }
