@@ -21,6 +21,7 @@ mod overwritten;
 mod prospect;
 pub mod search;
 pub mod spec;
+pub mod transactions;
 pub mod value;
 pub mod verdict;
 mod words;

@@ -43,6 +43,14 @@ pub enum EdgeKind {
     ReadsFrom,
     /// No legal order has them the other way round (versions of one key, an overwritten value).
     MustPrecede,
+    /// Of transactions: the first wrote a version, the second a later one of the same key.
+    WriteWrite,
+    /// Of transactions: the second read what the first wrote.
+    WriteRead,
+    /// Of transactions: the second overwrote what the first read.
+    ReadWrite,
+    /// The same process issued them in this order.
+    Process,
 }
 
 /// "`from` must come before `to`", with the reason in words and the operations that show it.

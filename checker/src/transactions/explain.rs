@@ -1,0 +1,151 @@
+//! From cycles and flaws to what people read.
+
+use std::collections::BTreeSet;
+
+use super::NAME;
+use super::cycles::Hop;
+use super::flaws::{Flaw, transaction};
+use super::graph::label;
+use super::history::TransactionHistory;
+use super::level::{Anomaly, Tier};
+use super::reasons::Reasons;
+use crate::history::OpId;
+use crate::verdict::{Edge, Violation};
+
+/// What is wrong with single reads.
+pub(super) fn flaw(history: &TransactionHistory, flaw: &Flaw) -> Violation {
+    Violation {
+        check: NAME.to_owned(),
+        kind: flaw.anomaly.name().to_owned(),
+        key: Some(history.key(flaw.key).to_string()),
+        message: flaw.message.clone(),
+        operations: flaw.transactions.iter().copied().map(OpId).collect(),
+        edges: Vec::new(),
+        steps: flaw.steps.clone(),
+    }
+}
+
+/// A cycle that two transactions close over one key may have a name of its own.
+pub(super) fn named(reasons: &Reasons<'_>, anomaly: Anomaly, hops: &[Hop]) -> (Anomaly, Option<u32>) {
+    let rw = |hop: &&Hop| matches!(hop.label, label::RW | label::RW_BY_TIME);
+    let (Anomaly::GSingle(tier), [_, _], Some(read)) = (anomaly, hops, hops.iter().find(rw)) else {
+        return (anomaly, None);
+    };
+    let keys = reasons.keys(read.from);
+    match tier {
+        Tier::Dependencies => {
+            let both_overwrite = |key: &u32| {
+                let (one, other) = (reasons.seen(read.from, *key), reasons.seen(read.to, *key));
+                let same = one.zip(other).is_some_and(|(one, other)| one.outside == other.outside);
+                same && !reasons.written(read.from, *key).is_empty()
+                    && !reasons.written(read.to, *key).is_empty()
+            };
+            let key = keys.into_iter().find(both_overwrite);
+            (key.map_or(anomaly, |_| Anomaly::LostUpdate), key)
+        }
+        Tier::Process | Tier::RealTime => {
+            let lost = |key: &u32| {
+                let written = reasons.written(read.to, *key);
+                let unseen =
+                    |seen: &super::reasons::Seen<'_>| !written.iter().any(|value| seen.shown.contains(value));
+                !written.is_empty()
+                    && reasons.seen(read.from, *key).is_some()
+                    && reasons.reads(*key).iter().all(unseen)
+            };
+            let list = reasons.history.datatype() == super::Datatype::ListAppend;
+            let key = keys.into_iter().find(|key| list && lost(key));
+            (key.map_or(anomaly, |_| Anomaly::LostAppend(tier)), key)
+        }
+    }
+}
+
+/// What is wrong with the order of transactions.
+pub(super) fn cycle(reasons: &Reasons<'_>, anomaly: Anomaly, hops: &[Hop]) -> Violation {
+    let history = reasons.history;
+    let (anomaly, key) = named(reasons, anomaly, hops);
+    let edges: Vec<Edge> = from_lowest(hops).into_iter().map(|hop| reasons.edge(hop)).collect();
+    let of_edge =
+        |edge: &Edge| [edge.from, edge.to].into_iter().chain(edge.evidence.clone()).collect::<Vec<_>>();
+    let operations: BTreeSet<OpId> = edges.iter().flat_map(of_edge).collect();
+    let mut steps: Vec<String> = operations.iter().map(|id| transaction(history, id.0)).collect();
+    steps.extend(
+        edges.iter().map(|edge| format!("{}, so T{} comes before T{}", edge.reason, edge.from.0, edge.to.0)),
+    );
+    let mut round = format!("T{}", edges[0].from.0);
+    for edge in &edges {
+        round += &format!(" < T{}", edge.to.0);
+    }
+    steps.push(format!("together {round}: no order of these transactions is possible"));
+    let names: BTreeSet<OpId> = edges.iter().map(|edge| edge.from).collect();
+    let key_name = key.map(|key| history.key(key).to_string());
+    Violation {
+        check: NAME.to_owned(),
+        kind: anomaly.name().to_owned(),
+        message: message(anomaly, &edges, &names, key_name.as_deref()),
+        key: key_name,
+        operations: operations.into_iter().collect(),
+        edges,
+        steps,
+    }
+}
+
+/// The same cycle, from its first transaction on.
+fn from_lowest(hops: &[Hop]) -> Vec<Hop> {
+    let first = (0..hops.len()).min_by_key(|at| hops[*at].from).expect("a cycle has edges");
+    [&hops[first..], &hops[..first]].concat()
+}
+
+fn message(anomaly: Anomaly, edges: &[Edge], names: &BTreeSet<OpId>, key: Option<&str>) -> String {
+    let names: Vec<String> = names.iter().map(|id| format!("T{}", id.0)).collect();
+    let who = match names.as_slice() {
+        [one, other] => format!("{one} and {other}"),
+        [first @ .., last] if names.len() <= 6 => format!("{} and {last}", first.join(", ")),
+        _ => format!("{}, … ({} transactions)", names[..5].join(", "), names.len()),
+    };
+    let key = key.unwrap_or_default();
+    match anomaly {
+        Anomaly::LostUpdate => {
+            format!(
+                "{who} both read the same version of {key} and both wrote {key}: one of the updates is lost"
+            )
+        }
+        Anomaly::LostAppend(_) => {
+            let read = edges
+                .iter()
+                .find(|edge| edge.kind == crate::EdgeKind::ReadWrite)
+                .expect("a read that misses it");
+            format!(
+                "the append to {key} of T{}, which had committed before T{} began, is missing from its read and from all others",
+                read.to.0, read.from.0
+            )
+        }
+        Anomaly::G0(tier) => format!("{who} wrote over each other: {}", circle("their writes", tier)),
+        Anomaly::G1c(tier) => {
+            format!("{who} saw each other's writes: {}", circle("writes and reads of them", tier))
+        }
+        Anomaly::GSingle(tier) => {
+            format!(
+                "{who} have no order: {}",
+                circle("one read of what was overwritten, with the rest,", tier)
+            )
+        }
+        Anomaly::GNonadjacent(tier) => {
+            format!(
+                "{who} have no order: {}",
+                circle("reads of what was overwritten, no two of them adjacent, with the rest,", tier)
+            )
+        }
+        Anomaly::G2Item(tier) => {
+            format!("{who} have no order: {}", circle("reads of what was overwritten", tier))
+        }
+        _ => unreachable!("no cycle is called {anomaly}"),
+    }
+}
+
+fn circle(what: &str, tier: Tier) -> String {
+    match tier {
+        Tier::Dependencies => format!("{what} form a circle"),
+        Tier::Process => format!("{what} form a circle with the order of a process"),
+        Tier::RealTime => format!("{what} form a circle with real time"),
+    }
+}

@@ -1,0 +1,7 @@
+//! Transactions: against brute force, and what people read of each anomaly.
+
+#[path = "../common/random.rs"]
+mod random;
+
+mod cases;
+mod oracle;

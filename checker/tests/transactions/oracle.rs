@@ -1,0 +1,242 @@
+//! Every level that a serial order or a snapshot defines, against brute force over all orders. Not one difference is
+//! allowed. `SQUALL_ORACLE_CASES` asks for more cases than the default.
+
+use std::collections::BTreeMap;
+
+use squall_checker::transactions::{
+    self, Datatype, Level, MicroOperation, Options, Standing, Transaction, TransactionHistory, verify,
+};
+use squall_checker::{Bounds, Completion, Value, Verdict};
+
+use crate::cases::{case, history};
+use crate::random::Random;
+
+type State = BTreeMap<String, Value>;
+
+fn committed(transaction: &Transaction) -> bool {
+    matches!(transaction.completion, Completion::Ok(()))
+}
+
+/// The state after a transaction, if it reads what it says.
+fn step(transaction: &Transaction, state: &State) -> Option<State> {
+    let mut state = state.clone();
+    for step in &transaction.micro_operations {
+        let old = state.entry(step.key().to_string()).or_default();
+        match step {
+            MicroOperation::Append { element, .. } => *old = old.appended(element),
+            MicroOperation::Write { value, .. } => *old = value.clone(),
+            MicroOperation::Read { value: Some(value), .. } if committed(transaction) => {
+                let same = value == old || (*old == Value::Nil && *value == Value::list([]));
+                same.then_some(())?;
+            }
+            MicroOperation::Read { .. } => {}
+        }
+    }
+    Some(state)
+}
+
+/// Whether some order of all committed and some indeterminate transactions is legal: tries them all.
+fn serial(all: &[Transaction], level: Level) -> bool {
+    fn extend(all: &[Transaction], level: Level, used: u32, state: &State) -> bool {
+        let left = |index: usize| used >> index & 1 == 0;
+        if !all.iter().enumerate().any(|(index, transaction)| left(index) && committed(transaction)) {
+            return true;
+        }
+        all.iter().enumerate().any(|(index, transaction)| {
+            let blocked = all.iter().enumerate().any(|(other, earlier)| {
+                let before = left(other) && other != index && committed(earlier);
+                let session = earlier.process == transaction.process && other < index;
+                let real_time = earlier.returned.is_some_and(|returned| returned < transaction.invoked);
+                before
+                    && match level {
+                        Level::StrictSerializable => session || real_time,
+                        Level::StrongSessionSerializable => session,
+                        _ => false,
+                    }
+            });
+            left(index)
+                && !blocked
+                && transaction.completion != Completion::Fail
+                && step(transaction, state).is_some_and(|next| extend(all, level, used | 1 << index, &next))
+        })
+    }
+    extend(all, level, 0, &State::new())
+}
+
+/// Whether snapshots and commits of all committed and some indeterminate transactions can be placed so that each reads
+/// its snapshot, and no two of which one's commit lies between the other's snapshot and commit write the same key.
+fn snapshots(all: &[Transaction]) -> bool {
+    struct Place<'a> {
+        all: &'a [Transaction],
+        /// Per transaction: what it will have written, and the keys that others committed since its snapshot.
+        open: Vec<Option<(State, Vec<String>)>>,
+    }
+    fn extend(place: &mut Place<'_>, used: u32, state: &State) -> bool {
+        let all = place.all;
+        let idle = place.open.iter().all(Option::is_none);
+        let left = |index: usize| used >> index & 1 == 0;
+        if idle && !all.iter().enumerate().any(|(index, transaction)| left(index) && committed(transaction)) {
+            return true;
+        }
+        for index in 0..all.len() {
+            let transaction = &all[index];
+            if left(index) && transaction.completion != Completion::Fail {
+                if step(transaction, state).is_none() {
+                    continue;
+                }
+                place.open[index] = Some((state.clone(), Vec::new()));
+                if extend(place, used | 1 << index, state) {
+                    return true;
+                }
+                place.open[index] = None;
+            } else if let Some((snapshot, since)) = place.open[index].clone() {
+                let writes: Vec<String> = transaction
+                    .micro_operations
+                    .iter()
+                    .filter(|step| !matches!(step, MicroOperation::Read { .. }))
+                    .map(|step| step.key().to_string())
+                    .collect();
+                if writes.iter().any(|key| since.contains(key)) {
+                    continue;
+                }
+                let written = step(transaction, &snapshot).expect("it was looked at when it began");
+                let mut next = state.clone();
+                for key in &writes {
+                    next.insert(key.clone(), written[key].clone());
+                }
+                let before = place.open.clone();
+                place.open[index] = None;
+                for other in place.open.iter_mut().flatten() {
+                    other.1.extend(writes.iter().cloned());
+                }
+                if extend(place, used, &next) {
+                    return true;
+                }
+                place.open = before;
+            }
+        }
+        false
+    }
+    extend(&mut Place { all, open: vec![None; all.len()] }, 0, &State::new())
+}
+
+fn cases(default: u64) -> u64 {
+    std::env::var("SQUALL_ORACLE_CASES").map_or(default, |cases| cases.parse().unwrap())
+}
+
+/// Tells the history if its test panics.
+struct Case<'h>(u64, &'h TransactionHistory);
+
+impl Drop for Case<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("case {}:", self.0);
+            for (id, transaction) in self.1.iter() {
+                let Transaction { process, micro_operations, invoked, returned, completion } = transaction;
+                let steps: Vec<String> = micro_operations.iter().map(ToString::to_string).collect();
+                let returned = returned.map_or_else(|| "-".to_owned(), |returned| returned.to_string());
+                eprintln!(
+                    "  T{} by {process} {invoked}..{returned} {completion:?}: {}",
+                    id.0,
+                    steps.join(", ")
+                );
+            }
+        }
+    }
+}
+
+/// Everything that a judgement claims is checked by the verifier.
+fn verified(history: &TransactionHistory, level: Level) -> transactions::Judgement {
+    let judged = transactions::check(history, &Options { level }, &Bounds::default());
+    if let Some((level, order)) = &judged.order {
+        assert_eq!(verify::serial_order(history, *level, order), Ok(()));
+    }
+    for violation in &judged.outcome.violations {
+        assert!(violation.operations.is_sorted() && !violation.operations.is_empty());
+        assert!(!violation.message.is_empty() && !violation.steps.is_empty());
+        if let Err(refuted) = verify::cycle(history, violation) {
+            panic!("{refuted}: {violation:#?}");
+        }
+    }
+    judged
+}
+
+const SERIAL: [Level; 3] = [Level::Serializable, Level::StrongSessionSerializable, Level::StrictSerializable];
+
+#[test]
+fn lists_agree_with_brute_force() {
+    let mut kinds = BTreeMap::<String, u64>::new();
+    let mut standings = BTreeMap::<(Level, bool), u64>::new();
+    let mut undecided = 0;
+    let cases = cases(150_000);
+    for number in 0..cases {
+        let mut random = Random(number);
+        let transactions = case(&mut random, Datatype::ListAppend, 6, false);
+        let history = history(Datatype::ListAppend, &transactions);
+        let _case = Case(number, &history);
+        let all: Vec<Transaction> = history.iter().map(|(_, transaction)| transaction).collect();
+        let asked = Level::ALL[random.pick(Level::ALL.len())];
+        let judged = verified(&history, asked);
+        for level in SERIAL {
+            let expected = if serial(&all, level) { Standing::Holds } else { Standing::Violated };
+            assert_eq!(judged.levels.of(level), expected, "case {number}: {level} of {all:#?}: {judged:#?}");
+            *standings.entry((level, expected == Standing::Holds)).or_default() += 1;
+        }
+        let snapshot = judged.levels.of(Level::SnapshotIsolation);
+        if all.len() <= 4 && snapshot != Standing::Unknown {
+            let holds = snapshots(&all);
+            assert_eq!(
+                snapshot == Standing::Holds,
+                holds,
+                "case {number}: snapshots of {all:#?}: {judged:#?}"
+            );
+            *standings.entry((Level::SnapshotIsolation, holds)).or_default() += 1;
+        }
+        undecided += u64::from(snapshot == Standing::Unknown);
+        let verdict = match judged.levels.of(asked) {
+            _ if !all.iter().any(committed) => Verdict::Vacuous,
+            Standing::Holds => Verdict::Valid,
+            Standing::Unknown => Verdict::Unknown,
+            Standing::Violated => Verdict::Invalid,
+        };
+        assert_eq!(judged.outcome.verdict, verdict, "case {number}");
+        for violation in judged.outcome.violations {
+            *kinds.entry(violation.kind).or_default() += 1;
+        }
+    }
+    println!("{kinds:#?} {standings:?}, snapshots undecided: {undecided}");
+    assert!(undecided <= cases / 500, "{undecided} undecided");
+    assert!(standings.values().all(|count| *count > cases / 100), "both verdicts are common: {standings:?}");
+}
+
+#[test]
+fn registers_agree_with_brute_force_where_they_are_decided() {
+    let mut kinds = BTreeMap::<String, u64>::new();
+    let mut standings = BTreeMap::<(Level, Option<bool>), u64>::new();
+    let cases = cases(100_000);
+    for number in 0..cases {
+        let mut random = Random(number);
+        let repeats = random.one_in(4);
+        let transactions = case(&mut random, Datatype::Register, 6, repeats);
+        let history = history(Datatype::Register, &transactions);
+        let _case = Case(number, &history);
+        let all: Vec<Transaction> = history.iter().map(|(_, transaction)| transaction).collect();
+        let judged = verified(&history, SERIAL[random.pick(3)]);
+        for level in SERIAL {
+            let standing = judged.levels.of(level);
+            let holds = serial(&all, level);
+            if standing != Standing::Unknown {
+                let expected = if holds { Standing::Holds } else { Standing::Violated };
+                assert_eq!(standing, expected, "case {number}: {level} of {all:#?}: {judged:#?}");
+            }
+            *standings.entry((level, (standing != Standing::Unknown).then_some(holds))).or_default() += 1;
+        }
+        if all.len() <= 4 && judged.levels.of(Level::SnapshotIsolation) == Standing::Violated {
+            assert!(!snapshots(&all), "case {number}: snapshots of {all:#?}: {judged:#?}");
+        }
+        for violation in judged.outcome.violations {
+            *kinds.entry(violation.kind).or_default() += 1;
+        }
+    }
+    println!("{kinds:#?} {standings:?}");
+}
