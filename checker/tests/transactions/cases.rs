@@ -142,21 +142,16 @@ fn run(
         states.push(state);
         at += together;
     }
-    let completions = fates.iter().map(|fate| match fate {
+    done.into_iter().zip(fates).map(|(micro_operations, fate)| without_time(micro_operations, fate)).collect()
+}
+
+fn without_time(micro_operations: Vec<MicroOperation>, fate: u64) -> Transaction {
+    let completion = match fate {
         0 => Completion::Fail,
         1 | 2 => Completion::Info,
         _ => Completion::Ok(()),
-    });
-    done.into_iter()
-        .zip(completions)
-        .map(|(micro_operations, completion)| Transaction {
-            process: ProcessId(0),
-            micro_operations,
-            invoked: 0,
-            returned: None,
-            completion,
-        })
-        .collect()
+    };
+    Transaction { process: ProcessId(0), micro_operations, invoked: 0, returned: None, completion }
 }
 
 fn pick_unfinished(random: &mut Random, next: &[usize], asked: &[Vec<(bool, &str, i64)>]) -> Option<usize> {

@@ -78,8 +78,7 @@ fn snapshots(all: &[Transaction]) -> bool {
         if idle && !all.iter().enumerate().any(|(index, transaction)| left(index) && committed(transaction)) {
             return true;
         }
-        for index in 0..all.len() {
-            let transaction = &all[index];
+        for (index, transaction) in all.iter().enumerate() {
             if left(index) && transaction.completion != Completion::Fail {
                 if step(transaction, state).is_none() {
                     continue;
