@@ -209,15 +209,21 @@ impl<'h> Register<'h> {
         self.facts[&fact].rests_on.clone()
     }
 
+    /// In words, with what it really returned: reductions may have made it forget that.
     fn by(&self, index: usize) -> String {
-        by(self.spec, self.few[index].1)
+        by(self.spec, self.real(index).1)
+    }
+
+    fn real(&self, index: usize) -> Indexed<'h> {
+        let at = self.all.binary_search_by_key(&self.few[index].0, |(id, _)| *id);
+        self.all[at.expect("the few are of the whole")]
     }
 
     fn given(&mut self) {
         for from in 0..self.few.len() {
             for to in 0..self.few.len() {
                 if self.few[from].1.precedes(self.few[to].1) {
-                    let reason = real_time(self.spec, self.few[from], self.few[to]).reason;
+                    let reason = real_time(self.spec, self.real(from), self.real(to)).reason;
                     self.add_plain((from, to), EdgeKind::RealTime, reason);
                 }
             }
@@ -345,13 +351,10 @@ impl<'h> Register<'h> {
                 return (0, "lost-update", message);
             }
             let stale = |although: &str| {
-                let (id_reader, value) = (self.few[reader].1, seen(self.few[reader].1));
-                let verb = if matches!(id_reader.op, KvOp::Get { .. }) { "returned" } else { "found" };
+                let (asker, value) = (self.real(reader).1, seen(self.few[reader].1));
+                let verb = if matches!(asker.op, KvOp::Get { .. }) { "returned" } else { "found" };
                 let value = value.expect("a reader saw a value");
-                format!(
-                    "{} {verb} {value} although {although} before it began",
-                    asked_by(self.spec, id_reader)
-                )
+                format!("{} {verb} {value} although {although} before it began", asked_by(self.spec, asker))
             };
             if cycle.len() == 2 && self.few[other].1.precedes(self.few[reader].1) {
                 let mut message = stale(&format!("{} had been acknowledged", self.by(other)));

@@ -51,7 +51,12 @@ impl Check<KvSpec> for ExactlyOnce {
                 () if log.reads.is_empty() => Verdict::Vacuous,
                 () => Verdict::Valid,
             };
-            partitions.push(Partition { key: key.to_string(), operations: ids.len(), verdict });
+            partitions.push(Partition {
+                key: key.to_string(),
+                operations: ids.len(),
+                verdict,
+                certificate: None,
+            });
             violations.extend(found);
         }
         if violations.len() > VIOLATIONS_MAX {

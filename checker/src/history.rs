@@ -86,6 +86,9 @@ impl<O, R> Operation<O, R> {
 /// An operation with its id in the history.
 pub type Indexed<'h, O, R> = (OpId, &'h Operation<O, R>);
 
+/// The same, as changed by a reduction.
+pub type Reduced<O, R> = (OpId, Operation<O, R>);
+
 /// One line of a recorded history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<O, R> {

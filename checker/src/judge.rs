@@ -244,6 +244,7 @@ pub fn merged(outcomes: Vec<CheckOutcome>) -> CheckOutcome {
         for partition in all.partitions {
             let known = partitions.entry(partition.key.clone()).or_insert_with(|| partition.clone());
             known.operations = known.operations.max(partition.operations);
+            known.certificate = known.certificate.take().or(partition.certificate);
             if rank(partition.verdict) > rank(known.verdict) {
                 known.verdict = partition.verdict;
             }

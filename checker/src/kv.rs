@@ -3,12 +3,12 @@
 //! One specification serves them all; a model is the subset of operations that a history uses.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{Indexed, Operation};
+use crate::certificate::Reduction;
+use crate::history::{Indexed, OpId, Operation, Reduced};
 use crate::spec::{Direct, Help, Reach, Spec, Told};
 use crate::value::Value;
 use crate::verdict::Violation;
@@ -169,16 +169,16 @@ impl Spec for KvSpec {
         crate::blocks::decide(self, operations)
     }
 
-    fn erasable(&self, operations: &[&Operation<KvOp, KvRet>]) -> usize {
-        crate::erase::erasable(self, operations)
+    fn reduce(
+        &self,
+        operations: &[Reduced<KvOp, KvRet>],
+        reduction: &Reduction,
+    ) -> Option<Vec<Reduced<KvOp, KvRet>>> {
+        crate::certificate::reduce(self, operations, reduction)
     }
 
-    fn erase(
-        &self,
-        operations: &[&Operation<KvOp, KvRet>],
-        units: Range<usize>,
-    ) -> Vec<Option<Operation<KvOp, KvRet>>> {
-        crate::erase::erase(self, operations, units)
+    fn units(&self, operations: &[Reduced<KvOp, KvRet>], about: &[OpId]) -> Vec<Value> {
+        crate::certificate::units(operations, about)
     }
 
     fn explain(

@@ -5,8 +5,8 @@
 //! [`Verdict::Unknown`] with the bound that was reached, never valid.
 
 mod blocks;
+pub mod certificate;
 mod contradiction;
-mod erase;
 pub mod exactly_once;
 pub mod explain;
 pub mod format;
@@ -20,12 +20,14 @@ mod observed;
 mod overwritten;
 mod prospect;
 pub mod search;
+mod shrink;
 pub mod spec;
 pub mod transactions;
 pub mod value;
 pub mod verdict;
 mod words;
 
+pub use certificate::{Certificate, NotProven, Proof, Reduction, verify, verify_all};
 pub use exactly_once::ExactlyOnce;
 pub use history::{Completion, Event, EventKind, History, Malformed, OpId, Operation, ProcessId};
 pub use linearizable::Linearizable;

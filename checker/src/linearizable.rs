@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::certificate::{Certificate, Proof};
 use crate::explain::explain;
 use crate::history::{History, OpId, Operation};
 use crate::search::{Decision, Limit, Search};
@@ -40,6 +41,18 @@ struct Pending<'h, O, R> {
     operations: Vec<&'h Operation<O, R>>,
     verdict: Option<Verdict>,
     limit: Option<Limit>,
+    /// What proves the verdict, where certificates are asked for.
+    proof: Option<Proof>,
+}
+
+impl<O, R> Pending<'_, O, R> {
+    /// Remembers a legal order, if it is asked for.
+    fn legal(&mut self, order: &[u32], bounds: &Bounds<'_>) -> Verdict {
+        if bounds.certificates {
+            self.proof = Some(Proof::Order(order.iter().map(|index| self.ids[*index as usize]).collect()));
+        }
+        Verdict::Valid
+    }
 }
 
 impl<S: Spec> Check<S> for Linearizable {
@@ -54,7 +67,10 @@ impl<S: Spec> Check<S> for Linearizable {
             .map(|(key, ids)| {
                 let operations: Vec<_> = ids.iter().map(|id| history.get(*id)).collect();
                 let nothing = operations.iter().all(|operation| operation.ret().is_none());
-                Pending { key, ids, operations, verdict: nothing.then_some(Verdict::Vacuous), limit: None }
+                let verdict = nothing.then_some(Verdict::Vacuous);
+                // Where nothing completed, nothing need be ordered.
+                let proof = (nothing && bounds.certificates).then(|| Proof::Order(Vec::new()));
+                Pending { key, ids, operations, verdict, limit: None, proof }
             })
             .collect();
         let vacuous = pending.iter().all(|partition| partition.verdict == Some(Verdict::Vacuous));
@@ -80,7 +96,7 @@ fn judge_directly<S: Spec>(
             }
         }
         partition.verdict = match spec.decide_directly(&partition.operations) {
-            Some(Direct::Legal(_)) => Some(Verdict::Valid),
+            Some(Direct::Legal(order)) => Some(partition.legal(&order, bounds)),
             Some(Direct::Illegal(_)) => Some(Verdict::Invalid),
             None => None,
         };
@@ -108,12 +124,12 @@ fn judge<S: Spec>(
             } else if steps_max > 0 {
                 let decision = search.decide(&partition.operations, &Bounds { steps_max, ..bounds.clone() });
                 steps += search.steps();
-                partition.limit = match decision {
-                    Decision::Undecided(limit) => Some(limit),
+                partition.limit = match &decision {
+                    Decision::Undecided(limit) => Some(*limit),
                     Decision::Legal(_) | Decision::Illegal { .. } => None,
                 };
                 partition.verdict = match decision {
-                    Decision::Legal(_) => Some(Verdict::Valid),
+                    Decision::Legal(order) => Some(partition.legal(&order, bounds)),
                     Decision::Illegal { .. } => Some(Verdict::Invalid),
                     Decision::Undecided(Limit::Steps(_)) => None,
                     // No further round would get further.
@@ -148,13 +164,15 @@ fn outcome<S: Spec>(
     let mut partitions = Vec::with_capacity(pending.len());
     let mut violations = Vec::new();
     let (mut unknown, mut why) = (0usize, String::new());
-    for partition in pending {
+    for mut partition in pending {
         let verdict = partition.verdict.unwrap_or(Verdict::Unknown);
         if verdict == Verdict::Invalid {
             let in_full = violations.len() < EXPLAINED_MAX;
             let ids: Vec<(OpId, &OperationOf<S>)> =
                 partition.ids.iter().copied().zip(partition.operations.iter().copied()).collect();
-            violations.push(explain(spec, &partition.key, &ids, in_full, bounds));
+            let explanation = explain(spec, &partition.key, &ids, in_full, bounds);
+            violations.push(explanation.violation);
+            partition.proof = explanation.proof;
         }
         if verdict == Verdict::Unknown {
             if unknown == 0 {
@@ -163,7 +181,8 @@ fn outcome<S: Spec>(
             unknown += 1;
         }
         let (key, operations) = (partition.key.into_owned(), partition.operations.len());
-        partitions.push(Partition { key, operations, verdict });
+        let certificate = partition.proof.map(|proof| Certificate { partition: key.clone(), proof });
+        partitions.push(Partition { key, operations, verdict, certificate });
     }
     let verdict = if !violations.is_empty() {
         Verdict::Invalid

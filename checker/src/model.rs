@@ -9,6 +9,7 @@ use std::fmt::{self, Debug};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::certificate::{NotProven, verify_all};
 use crate::format::{
     Ending, FormatError, Misread, Recorded, RecordedSpec, TRANSACTION, UnknownName, only_function,
 };
@@ -65,6 +66,14 @@ pub trait JudgedHistory: Debug + Send + Sync {
 
     /// How an operation ended for the model: one that failed but proves something is [`Ending::Ok`].
     fn ending(&self, id: OpId) -> Ending;
+
+    /// Checks that every verdict of an outcome is proven by its certificate, see [`crate::certificate`].
+    ///
+    /// # Errors
+    /// [`NotProven`] if one is not, or if verdicts of this kind have no certificates.
+    fn verify(&self, _outcome: &CheckOutcome) -> Result<(), NotProven> {
+        Err(NotProven::NoCertificates)
+    }
 }
 
 /// A specification with the history that it judged.
@@ -92,6 +101,10 @@ impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
             Completion::Fail => Ending::Fail,
             Completion::Info => Ending::Info,
         }
+    }
+
+    fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {
+        verify_all(&self.spec, &self.history, outcome)
     }
 }
 

@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 use rustc_hash::{FxBuildHasher, FxHashSet};
 
-use crate::contradiction::violation;
+use crate::contradiction::{seen, violation};
 use crate::history::{Completion, OpId, Operation};
 use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::value::Value;
@@ -105,10 +105,8 @@ fn lacking(
     witness: Indexed<'_>,
     reader: Indexed<'_>,
 ) -> Violation {
-    let returned = match reader.1.ret() {
-        Some(KvRet::Value(value)) => brief(&value.to_string()),
-        _ => unreachable!("a completed read has a value"),
-    };
+    let value = seen(reader.1).expect("a completed read has a value");
+    let returned = brief(&value.to_string());
     let appended = matches!(witness.1.op, KvOp::Append { .. });
     let had = if appended { "had been acknowledged".to_owned() } else { format!("had shown {element}") };
     let message = format!(

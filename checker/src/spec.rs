@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::history::{Indexed, Operation};
+use crate::certificate::Reduction;
+use crate::history::{Indexed, OpId, Operation, Reduced};
+use crate::value::Value;
 use crate::verdict::Violation;
 
 /// What a specification says of a partition by itself, without a search. Operations are indices into those given.
@@ -140,25 +141,29 @@ pub trait Spec: Sync {
         0
     }
 
-    /// How many units [`Spec::erase`] can erase from one partition's operations; 0 if it cannot.
-    fn erasable(&self, _operations: &[&Operation<Self::Op, Self::Ret>]) -> usize {
-        0
+    /// What a [`Reduction`] leaves of one partition's operations, given in the order of their invocations; `None`
+    /// where it does not apply. Asked for [`Reduction::Blind`], [`Reduction::Unseen`] and [`Reduction::Only`]. Must be
+    /// sound, for certificates rest on it: wherever the operations given have a legal order, those returned have one.
+    fn reduce(
+        &self,
+        operations: &[Reduced<Self::Op, Self::Ret>],
+        reduction: &Reduction,
+    ) -> Option<Vec<Reduced<Self::Op, Self::Ret>>> {
+        match reduction {
+            Reduction::Unseen { kept } => Some(without_unobserved(self, operations, kept)),
+            _ => None,
+        }
     }
 
-    /// One partition's operations without some of its units (a register's value with its writes and reads, a
-    /// list's element wherever it stands): `None` where the operation goes with them. Must be sound: wherever the
-    /// operations given have a legal order, those returned have one. Makes counterexamples small.
-    fn erase(
-        &self,
-        operations: &[&Operation<Self::Op, Self::Ret>],
-        _units: Range<usize>,
-    ) -> Vec<Option<Operation<Self::Op, Self::Ret>>> {
-        operations.iter().map(|operation| Some((*operation).clone())).collect()
+    /// The units that [`Reduction::Only`] should keep, for those of one partition's operations that are `about` what
+    /// is wrong to still show it. A guess: whether they do is looked at. None, if it does not apply.
+    fn units(&self, _operations: &[Reduced<Self::Op, Self::Ret>], _about: &[OpId]) -> Vec<Value> {
+        Vec::new()
     }
 
     /// Explains an illegal partition in the words of this specification, from all its operations and from those
     /// few that reductions left (none: the anomaly may be plain to see; it is asked again after the reductions).
-    /// What the few returned may have been projected by [`Spec::erase`]. `None`: the general explanation is given.
+    /// What the few returned may have been projected by [`Spec::reduce`]. `None`: the general explanation is given.
     fn explain(
         &self,
         _key: &str,
@@ -180,4 +185,19 @@ pub trait Spec: Sync {
     fn describe_state(&self, state: &Self::State) -> String {
         format!("{state:?}")
     }
+}
+
+/// [`Reduction::Unseen`] as [`Spec::unobserved`] has it, for specifications that implement [`Spec::reduce`]: without
+/// the indeterminate operations of which no other could tell whether they took effect, but for those kept.
+pub fn without_unobserved<S: Spec + ?Sized>(
+    spec: &S,
+    operations: &[Reduced<S::Op, S::Ret>],
+    kept: &[OpId],
+) -> Vec<Reduced<S::Op, S::Ret>> {
+    let bare: Vec<_> = operations.iter().map(|(_, operation)| operation).collect();
+    let mut unobserved = spec.unobserved(&bare).into_iter();
+    let stays = |(id, _): &&Reduced<S::Op, S::Ret>| {
+        !unobserved.next().unwrap_or(false) || kept.binary_search(id).is_ok()
+    };
+    operations.iter().filter(stays).cloned().collect()
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::Certificate;
 use crate::history::{History, OpId};
 use crate::spec::Spec;
 
@@ -111,6 +112,9 @@ pub struct Partition {
     pub operations: usize,
     /// Its verdict.
     pub verdict: Verdict,
+    /// What proves it, where [`Bounds::certificates`] asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
 }
 
 /// The bounds of a check. Counted in steps and bytes, hence reproducible; time is the caller's, through
@@ -123,13 +127,21 @@ pub struct Bounds<'a> {
     pub memory_bytes_max: usize,
     /// Threads that may judge partitions side by side, at least 1. Verdicts do not depend on it.
     pub threads: usize,
+    /// Whether to give a certificate with every verdict, see [`crate::certificate`].
+    pub certificates: bool,
     /// Asked every few thousand steps; `true` ends the search as unknown.
     pub should_stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Default for Bounds<'static> {
     fn default() -> Self {
-        Self { steps_max: 50_000_000, memory_bytes_max: 1 << 30, threads: 1, should_stop: &|| false }
+        Self {
+            steps_max: 50_000_000,
+            memory_bytes_max: 1 << 30,
+            threads: 1,
+            certificates: false,
+            should_stop: &|| false,
+        }
     }
 }
 
@@ -139,6 +151,7 @@ impl fmt::Debug for Bounds<'_> {
             .field("steps_max", &self.steps_max)
             .field("memory_bytes_max", &self.memory_bytes_max)
             .field("threads", &self.threads)
+            .field("certificates", &self.certificates)
             .finish_non_exhaustive()
     }
 }

@@ -8,12 +8,17 @@ use std::sync::Arc;
 use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::search::{Decision, Search};
 use squall_checker::{
-    Bounds, Check, Completion, Direct, History, Linearizable, OpId, Operation, ProcessId, Spec, Value,
-    Violation,
+    Bounds, Completion, Direct, History, OpId, Operation, ProcessId, Spec, Value, Violation,
 };
 
 mod common;
+#[path = "common/forged.rs"]
+mod forged;
+#[path = "common/verified.rs"]
+mod verified;
 use common::{Random, brute_force, history, verify_edges, verify_order};
+use forged::Forged;
+use verified::linearizable;
 
 type KvOperation = Operation<KvOp, KvRet>;
 
@@ -242,6 +247,7 @@ fn blocks_and_zones_agree_with_brute_force() {
     let cases = cases(60_000);
     let (mut legal, mut illegal) = ([0; 7], [0; 7]);
     let mut kinds = BTreeMap::<String, u64>::new();
+    let mut forged = Forged::default();
     for number in 0..cases {
         let mut random = Random(number);
         let flavour = random.pick(7);
@@ -262,17 +268,19 @@ fn blocks_and_zones_agree_with_brute_force() {
         let answer =
             directly(&spec, &history).unwrap_or_else(|| panic!("case {number} is decided: {history:#?}"));
         assert_eq!(answer, expected, "case {number}: {history:#?}");
+        let outcome = linearizable(&spec, &history, &Bounds::default());
+        forged.forge(&spec, &history, (&outcome, expected), &mut random);
         if !answer {
             let violation = explained(&spec, &history);
             is_earliest(&spec, &history, &violation);
             *kinds.entry(violation.kind).or_default() += 1;
         }
     }
-    println!("legal {legal:?}, illegal {illegal:?}, {kinds:?}");
+    println!("legal {legal:?}, illegal {illegal:?}, {kinds:?}, {forged:?}");
     for flavour in 0..7 {
         assert!(legal[flavour] > cases / 80 && illegal[flavour] > cases / 80, "both verdicts are common");
     }
-    assert_eq!(kinds.len(), 8, "every kind occurs: {kinds:?}");
+    assert_eq!(kinds.len(), 8, "every kind occurs: {kinds:?}, {forged:?}");
 }
 
 #[test]
@@ -306,6 +314,7 @@ fn blocks_and_zones_agree_with_the_search_on_larger_histories() {
         };
         let answer = directly(&spec, &history).unwrap_or_else(|| panic!("case {number} is decided"));
         assert_eq!(answer, expected, "case {number}: {history:#?}");
+        linearizable(&spec, &history, &Bounds::default());
         if expected {
             legal += 1;
         } else {
@@ -364,7 +373,7 @@ fn what_is_not_clear_is_left_to_the_search() {
     for (name, lines, expected) in cases {
         let history = key(lines);
         assert_eq!(directly(&spec, &history), expected, "{name}");
-        let outcome = Linearizable.check(&spec, &history, &Bounds::default());
+        let outcome = linearizable(&spec, &history, &Bounds::default());
         let legal = brute_force(&spec, history.operations());
         assert_eq!(outcome.violations.is_empty(), legal, "{name}");
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::{
-    Bounds, Check, CheckOutcome, Completion, ExactlyOnce, History, Linearizable, Operation, ProcessId, Value,
-    Verdict,
+    Bounds, Check, CheckOutcome, Completion, ExactlyOnce, History, Operation, ProcessId, Value, Verdict,
 };
+
+#[path = "common/verified.rs"]
+mod verified;
 
 /// A history from lines of `process invoked returned words`; `-` for an unknown return; `!` before the words: it
 /// failed. Words: `w 1`, `a 1`, `d`, `r nil`, `r 1`, `r [1,2]`, `c 1:2`, `c 1:2 saw 3`, `c 1:2 no`.
@@ -59,7 +61,7 @@ fn operation(line: &str) -> Operation<KvOp, KvRet> {
 }
 
 fn linearizable(lines: &str) -> CheckOutcome {
-    Linearizable.check(&KvSpec::default(), &history(lines), &Bounds::default())
+    verified::linearizable(&KvSpec::default(), &history(lines), &Bounds::default())
 }
 
 /// The first violation as text.
@@ -142,13 +144,13 @@ fn what_cannot_be_judged_is_never_valid() {
         writeln!(lines, "{cas} 10 1000 c {}:{}", cas / 7, cas % 7).unwrap();
     }
     let bounds = Bounds { steps_max: 1_000, ..Bounds::default() };
-    let outcome = Linearizable.check(&KvSpec::default(), &history(&lines), &bounds);
+    let outcome = verified::linearizable(&KvSpec::default(), &history(&lines), &bounds);
     insta::assert_snapshot!(outcome.reason.unwrap(), @"partition x is undecided: the bound of 1000 steps over all partitions was reached");
     let bounds = Bounds { memory_bytes_max: 10_000, ..Bounds::default() };
-    let outcome = Linearizable.check(&KvSpec::default(), &history(&lines), &bounds);
+    let outcome = verified::linearizable(&KvSpec::default(), &history(&lines), &bounds);
     insta::assert_snapshot!(outcome.reason.unwrap(), @"partition x is undecided: the bound of 10000 bytes of memory was reached");
     let bounds = Bounds { should_stop: &|| true, ..Bounds::default() };
-    let outcome = Linearizable.check(&KvSpec::default(), &history(&lines), &bounds);
+    let outcome = verified::linearizable(&KvSpec::default(), &history(&lines), &bounds);
     insta::assert_snapshot!(outcome.reason.unwrap(), @"partition x is undecided: the caller stopped the search");
     assert_eq!(outcome.verdict, Verdict::Unknown);
 }

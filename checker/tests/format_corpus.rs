@@ -1,4 +1,5 @@
-//! Every recorded and generated history of the corpus gets the verdict that its tables say.
+//! Every recorded and generated history of the corpus gets the verdict that its tables say, with a certificate that
+//! is verified.
 //!
 //! The corpus is no part of the repository: where it is absent the test says so and passes. `SQUALL_HISTORIES`
 //! names its folder. Not one verdict may be unknown: keys of unique values need no search, and the search decides
@@ -32,9 +33,17 @@ fn judged(path: &Path) -> Judged {
 fn judged_with_faults(path: &Path) -> (Judged, usize) {
     let bytes = fs::read(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
-    let bounds = Bounds { steps_max: STEPS_MAX, memory_bytes_max: MEMORY_BYTES_MAX, ..Bounds::default() };
+    let bounds = Bounds {
+        steps_max: STEPS_MAX,
+        memory_bytes_max: MEMORY_BYTES_MAX,
+        certificates: true,
+        ..Bounds::default()
+    };
     let judged = judge(name, &bytes, &Options::default(), &bounds);
     let (recorded, judged) = judged.unwrap_or_else(|error| panic!("{error}"));
+    if let Err(error) = judged.history.verify(&judged.outcome) {
+        panic!("{name}: {error}");
+    }
     (judged, recorded.fault_events())
 }
 

@@ -5,14 +5,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use squall_checker::certificate::{self, Reduction};
 use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::search::{Decision, Search};
 use squall_checker::{
-    Bounds, Check, Completion, ExactlyOnce, Linearizable, OpId, Operation, ProcessId, Spec, Value, Verdict,
+    Bounds, Check, Completion, ExactlyOnce, OpId, Operation, ProcessId, Spec, Value, Verdict,
 };
 
 mod common;
+#[path = "common/forged.rs"]
+mod forged;
+#[path = "common/verified.rs"]
+mod verified;
 use common::{Random, brute_force, history, verify_edges, verify_order};
+use forged::Forged;
+use verified::linearizable;
 
 type KvOperation = Operation<KvOp, KvRet>;
 
@@ -108,18 +115,36 @@ fn case(random: &mut Random, spec: &KvSpec, flavour: Flavour) -> Vec<KvOperation
     operations
 }
 
-/// Of a legal history no contradiction is ever found, and whatever is erased from it, it stays legal.
+/// Of a legal history no contradiction is ever found, and whatever reduces it, it stays legal.
 fn nothing_is_wrong_with(spec: &KvSpec, operations: &[&KvOperation], random: &mut Random) {
     let indexed: Vec<_> =
         operations.iter().enumerate().map(|(id, op)| (OpId(u32::try_from(id).unwrap()), *op)).collect();
     assert_eq!(spec.explain("k", &indexed, &[]), None, "{operations:#?}");
     assert_eq!(spec.explain("k", &indexed, &indexed), None, "{operations:#?}");
-    let units = spec.erasable(operations);
-    if units > 0 {
-        let start = random.pick(units);
-        let end = start + 1 + random.pick(units - start);
-        let left: Vec<KvOperation> = spec.erase(operations, start..end).into_iter().flatten().collect();
-        assert!(brute_force(spec, &left), "erasing {start}..{end} of {operations:#?} left {left:#?}");
+    let left: Vec<_> = indexed.iter().map(|(id, operation)| (*id, (*operation).clone())).collect();
+    let reductions: Vec<Reduction> =
+        (0..1 + random.pick(5)).map(|_| reduction(spec, &left, random)).collect();
+    // One that does not apply here ends the sequence.
+    for end in 1..=reductions.len() {
+        let Ok(left) = certificate::left(spec, &indexed, &reductions[..end]) else { return };
+        let left: Vec<KvOperation> = left.into_iter().map(|(_, operation)| operation).collect();
+        assert!(brute_force(spec, &left), "{reductions:?} of {operations:#?} left {left:#?}");
+    }
+}
+
+/// Any reduction, with anything to be kept.
+fn reduction(spec: &KvSpec, operations: &[(OpId, KvOperation)], random: &mut Random) -> Reduction {
+    let ids: Vec<OpId> = operations.iter().map(|(id, _)| *id).collect();
+    let kept: Vec<OpId> = ids.iter().copied().filter(|_| random.one_in(2)).collect();
+    match random.below(5) {
+        0 => Reduction::Until { stamp: random.below(30) },
+        1 => Reduction::ReadOnly { kept },
+        2 => Reduction::Blind { kept },
+        3 => Reduction::Unseen { kept },
+        _ => {
+            let units = spec.units(operations, &ids);
+            Reduction::Only { units: units.into_iter().filter(|_| random.one_in(2)).collect() }
+        }
     }
 }
 
@@ -128,6 +153,7 @@ fn the_search_agrees_with_brute_force() {
     let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(40_000, |cases| cases.parse().unwrap());
     let (mut legal, mut illegal) = ([0; 5], [0; 5]);
     let mut kinds = BTreeMap::<String, u64>::new();
+    let mut forged = Forged::default();
     for number in 0..cases {
         let mut random = Random(number);
         let flavour = random.pick(5);
@@ -148,7 +174,7 @@ fn the_search_agrees_with_brute_force() {
             }
             Decision::Undecided(limit) => panic!("case {number}: {limit}"),
         }
-        let outcome = Linearizable.check(&spec, &history, &Bounds::default());
+        let outcome = linearizable(&spec, &history, &Bounds::default());
         let nothing = operations.iter().all(|operation| operation.ret().is_none());
         let verdict = match expected {
             _ if nothing => Verdict::Vacuous,
@@ -161,11 +187,13 @@ fn the_search_agrees_with_brute_force() {
             verify_edges(&history, violation);
             *kinds.entry(violation.kind.clone()).or_default() += 1;
         }
+        forged.forge(&spec, &history, (&outcome, expected), &mut random);
         if expected {
             nothing_is_wrong_with(&spec, &operations, &mut random);
         }
     }
-    println!("legal {legal:?}, illegal {illegal:?}, {kinds:?}");
+    println!("legal {legal:?}, illegal {illegal:?}, {kinds:?}, {forged:?}");
+    assert!(forged.refused > cases, "forged certificates are refused");
     for flavour in 0..5 {
         assert!(legal[flavour] > cases / 80 && illegal[flavour] > cases / 80, "both verdicts are common");
     }

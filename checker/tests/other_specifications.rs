@@ -1,9 +1,11 @@
 //! Specifications that are not the key-value store: the search and the general explanation ask for two methods only.
 
 use squall_checker::search::{Decision, Search};
-use squall_checker::{
-    Bounds, Check, Completion, Event, EventKind, History, Linearizable, Operation, ProcessId, Spec, Verdict,
-};
+use squall_checker::{Bounds, Completion, Event, EventKind, History, Operation, ProcessId, Spec, Verdict};
+
+#[path = "common/verified.rs"]
+mod verified;
+use verified::linearizable;
 
 /// A counter; an operation adds a number and returns the sum.
 struct Counter;
@@ -36,10 +38,10 @@ fn history(events: &[(u64, Option<Completion<i64>>, i64)]) -> History<i64, i64> 
 fn a_counter_is_judged_and_explained() {
     let ok = |sum| Some(Completion::Ok(sum));
     let legal = history(&[(1, None, 5), (2, None, 7), (1, ok(12), 0), (2, ok(7), 0)]);
-    assert_eq!(Linearizable.check(&Counter, &legal, &Bounds::default()).verdict, Verdict::Valid);
+    assert_eq!(linearizable(&Counter, &legal, &Bounds::default()).verdict, Verdict::Valid);
     let illegal =
         history(&[(1, None, 5), (1, ok(5), 0), (2, None, 7), (2, ok(7), 0), (3, None, 1), (3, ok(13), 0)]);
-    let outcome = Linearizable.check(&Counter, &illegal, &Bounds::default());
+    let outcome = linearizable(&Counter, &illegal, &Bounds::default());
     assert_eq!(outcome.verdict, Verdict::Invalid);
     let violation = &outcome.violations[0];
     assert_eq!((violation.key.as_ref(), violation.operations.len()), (None, 2), "the third one came later");
@@ -60,7 +62,7 @@ fn more_open_operations_than_one_word_holds() {
     }
     let events: Vec<_> =
         (0..5000).map(|process| (process, None, 1)).chain([(1, Some(Completion::Ok(9)), 0)]).collect();
-    let outcome = Linearizable.check(&Counter, &history(&events), &Bounds::default());
+    let outcome = linearizable(&Counter, &history(&events), &Bounds::default());
     assert_eq!(outcome.verdict, Verdict::Unknown);
     insta::assert_snapshot!(outcome.reason.unwrap(), @"the history is undecided: more than 4096 operations are open at once");
 }

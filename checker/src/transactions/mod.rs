@@ -231,7 +231,8 @@ impl Check<'_> {
             Standing::Unknown => (Verdict::Unknown, Some(self.why_unknown())),
         };
         assert_eq!(violations.is_empty(), verdict != Verdict::Invalid, "what is invalid is explained");
-        let partition = Partition { key: String::new(), operations: self.history.len(), verdict };
+        let partition =
+            Partition { key: String::new(), operations: self.history.len(), verdict, certificate: None };
         let outcome =
             CheckOutcome { check: NAME.to_owned(), verdict, violations, reason, partitions: vec![partition] };
         Judgement { outcome, levels, order }

@@ -6,10 +6,11 @@ use squall_checker::models::container::{ContainerOp, Contents, Discipline};
 use squall_checker::models::{Container, ContainerAction, ContainerRet};
 use squall_checker::search::{Decision, Search};
 use squall_checker::{
-    Bounds, Check, Completion, Direct, Linearizable, Operation, ProcessId, Spec, Value, Verdict,
+    Bounds, Completion, Direct, OpId, Operation, ProcessId, Reduction, Spec, Value, Verdict,
 };
 
 use crate::common::{Random, brute_force, brute_force_by, history, verify_edges, verify_order};
+use crate::verified::linearizable;
 use crate::{cases, interval, returned};
 
 pub(crate) type ContainerOperation = Operation<ContainerOp, ContainerRet>;
@@ -258,7 +259,7 @@ fn specifications_monitors_and_search_agree_with_brute_force() {
             None => {}
         }
         tally.entry((name, direct.is_some())).or_default()[usize::from(legal)] += 1;
-        let outcome = Linearizable.check(&container, &history, &Bounds::default());
+        let outcome = linearizable(&container, &history, &Bounds::default());
         let nothing = operations.iter().all(|operation| operation.ret().is_none());
         let verdict = if nothing {
             Verdict::Vacuous
@@ -288,13 +289,13 @@ fn specifications_monitors_and_search_agree_with_brute_force() {
 }
 
 fn erasing_leaves_it_legal(container: Container, operations: &[&ContainerOperation], random: &mut Random) {
-    let units = container.erasable(operations);
-    if units > 0 {
-        let start = random.pick(units);
-        let end = start + 1 + random.pick(units - start);
-        let left: Vec<_> = container.erase(operations, start..end).into_iter().flatten().collect();
-        assert!(oracle(container, &left), "erasing {start}..{end} of {operations:#?} left {left:#?}");
-    }
+    let reduced: Vec<_> = (0..).map(OpId).zip(operations.iter().map(|op| (*op).clone())).collect();
+    let ids: Vec<OpId> = reduced.iter().map(|(id, _)| *id).collect();
+    let mut units = container.units(&reduced, &ids);
+    units.retain(|_| random.one_in(2));
+    let left = container.reduce(&reduced, &Reduction::Only { units: units.clone() }).expect("it applies");
+    let left: Vec<_> = left.into_iter().map(|(_, operation)| operation).collect();
+    assert!(oracle(container, &left), "only {units:?} of {operations:#?} left {left:#?}");
 }
 
 #[test]

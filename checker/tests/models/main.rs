@@ -8,8 +8,10 @@ mod common;
 mod container_words;
 mod containers;
 mod recorded;
+#[path = "../common/verified.rs"]
+mod verified;
 
-use squall_checker::{Bounds, Check, Completion, History, Linearizable, Spec, Violation};
+use squall_checker::{Bounds, Completion, History, Spec, Violation};
 
 use common::Random;
 
@@ -30,7 +32,7 @@ fn returned<R: PartialEq>(completion: &Completion<R>, stamp: u64) -> Option<u64>
 
 /// The violations of a history, as people read them.
 fn told<S: Spec>(spec: &S, history: &History<S::Op, S::Ret>) -> String {
-    let outcome = Linearizable.check(spec, history, &Bounds::default());
+    let outcome = verified::linearizable(spec, history, &Bounds::default());
     outcome.violations.iter().map(lines).collect::<Vec<_>>().join("\n")
 }
 

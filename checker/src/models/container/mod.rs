@@ -21,14 +21,14 @@ mod words;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Keyed, certificate};
-use crate::history::{Indexed, Operation};
-use crate::spec::{Direct, Spec};
+use crate::certificate::Reduction;
+use crate::history::{Indexed, OpId, Operation, Reduced};
+use crate::spec::{Direct, Spec, without_unobserved};
 use crate::value::Value;
 use crate::verdict::Violation;
 
@@ -276,16 +276,20 @@ impl Spec for Container {
         }
     }
 
-    fn erasable(&self, operations: &[&ContainerOperation]) -> usize {
-        reduce::values(operations).len()
+    fn reduce(
+        &self,
+        operations: &[Reduced<ContainerOp, ContainerRet>],
+        reduction: &Reduction,
+    ) -> Option<Vec<Reduced<ContainerOp, ContainerRet>>> {
+        match reduction {
+            Reduction::Unseen { kept } => Some(without_unobserved(self, operations, kept)),
+            Reduction::Only { units } => Some(reduce::only(operations, units)),
+            _ => None,
+        }
     }
 
-    fn erase(
-        &self,
-        operations: &[&ContainerOperation],
-        units: Range<usize>,
-    ) -> Vec<Option<ContainerOperation>> {
-        reduce::erase(operations, units)
+    fn units(&self, operations: &[Reduced<ContainerOp, ContainerRet>], about: &[OpId]) -> Vec<Value> {
+        reduce::units(operations, about)
     }
 
     fn explain(

@@ -1,13 +1,12 @@
 //! Which operations on a container may be left out, with the reasons why that is sound.
 
-use std::ops::Range;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use indexmap::IndexSet;
-use rustc_hash::{FxBuildHasher, FxHashMap};
-
-use super::{ContainerAction, ContainerOperation, ContainerRet};
-use crate::history::Completion;
+use super::{ContainerAction, ContainerOp, ContainerOperation, ContainerRet};
+use crate::history::{self, Completion, OpId};
 use crate::value::Value;
+
+type Reduced = history::Reduced<ContainerOp, ContainerRet>;
 
 /// See [`crate::Spec::unobserved`].
 ///
@@ -53,42 +52,44 @@ pub(super) fn unobserved(operations: &[&ContainerOperation]) -> Vec<bool> {
     left_out
 }
 
-/// The values that operations name, in order of first use.
-pub(super) fn values<'h>(operations: &[&'h ContainerOperation]) -> IndexSet<&'h Value, FxBuildHasher> {
-    let mut values = IndexSet::default();
-    for operation in operations {
-        if let ContainerAction::Insert { value } = &operation.op.action {
-            values.insert(value);
+/// The values that an operation names.
+fn values(operation: &ContainerOperation) -> &[Value] {
+    match (&operation.op.action, operation.ret()) {
+        (ContainerAction::Insert { value }, _) | (_, Some(ContainerRet::Taken(value))) => {
+            std::slice::from_ref(value)
         }
-        match operation.ret() {
-            Some(ContainerRet::Taken(value)) => drop(values.insert(value)),
-            Some(ContainerRet::Drained(drained)) => values.extend(drained.iter()),
-            _ => {}
-        }
+        (_, Some(ContainerRet::Drained(drained))) => drained,
+        _ => &[],
     }
-    values
 }
 
-/// See [`crate::Spec::erase`]: a value goes with all that inserts or takes it. What is left of a legal order is legal, for
-/// the other elements stand as they stood (an indeterminate removal that took an erased one may be left out).
-pub(super) fn erase(
-    operations: &[&ContainerOperation],
-    units: Range<usize>,
-) -> Vec<Option<ContainerOperation>> {
-    let values = values(operations);
-    let erased = |value: &Value| values.get_index_of(value).is_some_and(|index| units.contains(&index));
-    let kept = |operation: &&ContainerOperation| {
-        let mut kept = (*operation).clone();
+/// See [`crate::Spec::units`]: the values that those which are about something name.
+pub(super) fn units(operations: &[Reduced], about: &[OpId]) -> Vec<Value> {
+    let mut known = FxHashSet::default();
+    let named = operations.iter().filter(|(id, _)| about.contains(id));
+    named.flat_map(|(_, operation)| values(operation)).filter(|value| known.insert(*value)).cloned().collect()
+}
+
+/// See [`crate::Reduction::Only`]: a value goes with all that inserts or takes it. What is left of a legal order is
+/// legal, for the other elements stand as they stood (an indeterminate removal that took an erased one may be left
+/// out).
+pub(super) fn only(operations: &[Reduced], units: &[Value]) -> Vec<Reduced> {
+    let units: FxHashSet<&Value> = units.iter().collect();
+    let kept = |(id, operation): &Reduced| {
+        let mut kept = operation.clone();
         match (&operation.op.action, operation.ret()) {
-            (ContainerAction::Insert { value }, _) if erased(value) => return None,
-            (_, Some(ContainerRet::Taken(value))) if erased(value) => return None,
+            (ContainerAction::Insert { value }, _) | (_, Some(ContainerRet::Taken(value)))
+                if !units.contains(value) =>
+            {
+                return None;
+            }
             (_, Some(ContainerRet::Drained(drained))) => {
-                let left = drained.iter().filter(|value| !erased(value)).cloned().collect();
+                let left = drained.iter().filter(|value| units.contains(value)).cloned().collect();
                 kept.completion = Completion::Ok(ContainerRet::Drained(left));
             }
             _ => {}
         }
-        Some(kept)
+        Some((*id, kept))
     };
-    operations.iter().map(kept).collect()
+    operations.iter().filter_map(kept).collect()
 }

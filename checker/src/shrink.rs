@@ -1,0 +1,196 @@
+//! Few operations that are still illegal: sound reductions, confirmed by the search, until none can be taken further.
+//!
+//! Illegality is not monotone (leaving out a write makes its reader illegal), so nothing is left out but by a
+//! [`Reduction`]. Delta debugging (Zeller and Hildebrandt, 2002) over what the reductions keep. The work is bounded;
+//! what is left when the bound is reached is still illegal, only not as small as can be.
+
+use crate::certificate::{Reduction, left, reduced};
+use crate::history::{Indexed, OpId, Reduced};
+use crate::search::{Decision, Search};
+use crate::spec::Spec;
+use crate::value::Value;
+use crate::verdict::Bounds;
+
+/// Search steps for the reductions of one partition, at most.
+const STEPS_MAX: u64 = 500_000;
+
+type Owned<S> = Reduced<<S as Spec>::Op, <S as Spec>::Ret>;
+
+/// Few operations of an illegal partition.
+pub(crate) struct Few<S: Spec> {
+    /// What leads to them from all of the partition's.
+    pub(crate) reductions: Vec<Reduction>,
+    /// They, as projected by the reductions, in the order of their invocations.
+    pub(crate) operations: Vec<Owned<S>>,
+    /// Whether the bound on the work was reached, so that fewer might do.
+    pub(crate) bounded: bool,
+}
+
+/// What the reductions keep.
+#[derive(Clone, Debug)]
+struct Core {
+    until: Option<u64>,
+    /// In order.
+    kept: Vec<OpId>,
+    units: Option<Vec<Value>>,
+}
+
+/// The reductions, and the search that confirms them.
+pub(crate) struct Shrink<'s, 'b, S: Spec> {
+    pub(crate) spec: &'s S,
+    pub(crate) search: Search<'s, S>,
+    pub(crate) bounds: &'b Bounds<'b>,
+    steps: u64,
+}
+
+impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
+    pub(crate) fn new(spec: &'s S, bounds: &'b Bounds<'b>) -> Self {
+        Self { spec, search: Search::new(spec), bounds, steps: STEPS_MAX.min(bounds.steps_max) }
+    }
+
+    /// As few of an illegal partition's operations as the reductions leave; `hint`: those that are said to show it.
+    pub(crate) fn few(&mut self, operations: &[Indexed<'_, S::Op, S::Ret>], hint: &[OpId]) -> Few<S> {
+        let all = left(self.spec, operations, &[]).expect("nothing is reduced yet");
+        let (mut core, mut few) = self.start(&all, hint);
+        loop {
+            let size = (few.operations.len(), core.kept.len(), core.until);
+            self.earlier(&all, &mut core, &mut few);
+            self.without_kept(&all, &mut core, &mut few);
+            self.without_units(&all, &mut core, &mut few);
+            few.bounded = self.steps == 0;
+            if few.bounded || (few.operations.len(), core.kept.len(), core.until) == size {
+                return few;
+            }
+        }
+    }
+
+    /// What the hint leaves, if that is illegal; else everything.
+    fn start(&mut self, all: &[Owned<S>], hint: &[OpId]) -> (Core, Few<S>) {
+        let of_hint = || all.iter().filter(|(id, _)| hint.contains(id));
+        let mut kept: Vec<OpId> = of_hint().map(|(id, _)| *id).collect();
+        kept.sort_unstable();
+        let until = of_hint().filter_map(|(_, operation)| operation.returned).max();
+        if !kept.is_empty() {
+            let units = Some(self.spec.units(all, &kept));
+            for units in [units, None] {
+                let core = Core { until, kept: kept.clone(), units };
+                let few = self.apply(all, &core);
+                if self.illegal(&few.operations) {
+                    return (core, few);
+                }
+            }
+        }
+        let core = Core { until: None, kept: all.iter().map(|(id, _)| *id).collect(), units: None };
+        let few = self.apply(all, &core);
+        (core, few)
+    }
+
+    /// What keeping no more than this leaves. Reductions that do not apply are left out.
+    fn apply(&self, all: &[Owned<S>], core: &Core) -> Few<S> {
+        let kept = &core.kept;
+        let until = core.until.map(|stamp| Reduction::Until { stamp });
+        let only = core.units.clone().map(|units| Reduction::Only { units });
+        let others = [
+            Reduction::ReadOnly { kept: kept.clone() },
+            Reduction::Blind { kept: kept.clone() },
+            Reduction::Unseen { kept: kept.clone() },
+        ];
+        let (mut operations, mut reductions) = (all.to_vec(), Vec::new());
+        for reduction in until.into_iter().chain(others).chain(only) {
+            if let Some(fewer) = reduced(self.spec, &operations, &reduction) {
+                operations = fewer;
+                reductions.push(reduction);
+            }
+        }
+        Few { reductions, operations, bounded: false }
+    }
+
+    /// Whether these are certainly illegal, within what is left of the steps.
+    fn illegal(&mut self, operations: &[Owned<S>]) -> bool {
+        if self.steps == 0 {
+            return false;
+        }
+        let operations: Vec<_> = operations.iter().map(|(_, operation)| operation).collect();
+        let decision =
+            self.search.decide(&operations, &Bounds { steps_max: self.steps, ..self.bounds.clone() });
+        // Every attempt costs at least its length, so that many cheap ones come to an end too.
+        let cost = self.search.steps() + operations.len() as u64;
+        self.steps = self.steps.saturating_sub(cost);
+        matches!(decision, Decision::Illegal { .. })
+    }
+
+    /// Keeps no more than `tried` keeps, if what that leaves is illegal; whether it is.
+    fn attempt(&mut self, all: &[Owned<S>], tried: Core, core: &mut Core, few: &mut Few<S>) -> bool {
+        if self.steps == 0 {
+            return false;
+        }
+        self.steps = self.steps.saturating_sub(all.len() as u64 / 16);
+        let fewer = self.apply(all, &tried);
+        let holds = self.illegal(&fewer.operations);
+        if holds {
+            (*core, *few) = (tried, fewer);
+            // What is gone need not be kept.
+            core.kept.retain(|id| few.operations.binary_search_by_key(id, |(id, _)| *id).is_ok());
+        }
+        holds
+    }
+
+    /// Cuts the history off at the first return at which it is illegal. Any longer one is illegal too, so the cut is
+    /// found by halving.
+    fn earlier(&mut self, all: &[Owned<S>], core: &mut Core, few: &mut Few<S>) {
+        let mut returns: Vec<u64> =
+            few.operations.iter().filter_map(|(_, operation)| operation.returned).collect();
+        returns.sort_unstable();
+        returns.dedup();
+        // Illegal at `high`, with which it ends.
+        let (mut low, mut high) = (0, returns.len().saturating_sub(1));
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let tried = Core { until: Some(returns[middle]), ..core.clone() };
+            if self.attempt(all, tried, core, few) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+    }
+
+    /// Keeps fewer operations, in halves, quarters and so on.
+    fn without_kept(&mut self, all: &[Owned<S>], core: &mut Core, few: &mut Few<S>) {
+        let mut chunk = core.kept.len().div_ceil(2);
+        while chunk > 0 {
+            let mut end = core.kept.len();
+            while end > 0 && self.steps > 0 {
+                let start = end.saturating_sub(chunk);
+                let mut tried = core.clone();
+                tried.kept.drain(start..end);
+                self.attempt(all, tried, core, few);
+                end = start.min(core.kept.len());
+            }
+            chunk /= 2;
+        }
+    }
+
+    /// Keeps fewer units of the specification, in halves, quarters and so on.
+    fn without_units(&mut self, all: &[Owned<S>], core: &mut Core, few: &mut Few<S>) {
+        let ids: Vec<OpId> = few.operations.iter().map(|(id, _)| *id).collect();
+        let units = self.spec.units(&few.operations, &ids);
+        let mut chunk = units.len().div_ceil(2);
+        if chunk == 0 {
+            return;
+        }
+        let known = Core { units: Some(units), ..core.clone() };
+        self.attempt(all, known, core, few);
+        while chunk > 0 {
+            let mut end = core.units.as_ref().map_or(0, Vec::len);
+            while end > 0 && self.steps > 0 {
+                let start = end.saturating_sub(chunk);
+                let mut tried = core.clone();
+                tried.units.iter_mut().for_each(|units| drop(units.drain(start..end)));
+                self.attempt(all, tried, core, few);
+                end = start;
+            }
+            chunk /= 2;
+        }
+    }
+}
