@@ -19,6 +19,7 @@ pub mod models;
 mod observed;
 mod overwritten;
 mod prospect;
+mod rounds;
 pub mod search;
 mod shrink;
 pub mod spec;

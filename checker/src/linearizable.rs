@@ -1,24 +1,18 @@
 //! The check "linearizable": judges every partition directly where its specification can, else with the general
 //! search, in fair rounds.
 //!
-//! Each round gives every undecided partition the same budget of steps, eight times the last one's, so that one
-//! hard key cannot starve an easy illegal one. What no round decides is unknown, with the bound that was reached.
+//! What no round decides is unknown, with the bound that was reached.
 
 use std::borrow::Cow;
 
 use crate::certificate::{Certificate, Proof};
 use crate::explain::explain;
 use crate::history::{History, OpId, Operation};
-use crate::search::{Decision, Limit, Search};
+use crate::rounds::{self, Operations, Rounds};
+use crate::search::{Decision, Limit};
 use crate::spec::{Direct, Spec};
 use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict};
 
-/// Steps per partition in the first round.
-const STEPS_FIRST: u64 = 20_000;
-/// How much more each further round gives.
-const STEPS_GROWTH: u64 = 8;
-/// Steps per partition at most once some partition is known to be illegal.
-const STEPS_AFTER_ILLEGAL_MAX: u64 = 160_000;
 /// Operations decided directly between two looks at whether to stop.
 const OPERATIONS_PER_LOOK: usize = 10_000;
 /// Illegal partitions explained in full; of the others the report says only that they are illegal.
@@ -75,8 +69,8 @@ impl<S: Spec> Check<S> for Linearizable {
             .collect();
         let vacuous = pending.iter().all(|partition| partition.verdict == Some(Verdict::Vacuous));
         let illegal = judge_directly(spec, &mut pending, bounds);
-        let steps = judge(spec, &mut pending, illegal, bounds);
-        outcome(spec, history, pending, vacuous, bounds, steps)
+        let rounds = judge(spec, &mut pending, illegal, bounds);
+        outcome(spec, history, pending, vacuous, bounds, &rounds)
     }
 }
 
@@ -105,52 +99,28 @@ fn judge_directly<S: Spec>(
     illegal
 }
 
-/// Rounds over the undecided partitions; the steps taken.
+/// Searches the partitions that are still undecided.
 fn judge<S: Spec>(
     spec: &S,
     pending: &mut [Pending<'_, S::Op, S::Ret>],
-    mut illegal: bool,
+    illegal: bool,
     bounds: &Bounds<'_>,
-) -> u64 {
-    let mut search = Search::new(spec);
-    let (mut steps, mut asked_at) = (0, 0);
-    let mut budget = STEPS_FIRST;
-    loop {
-        let mut undecided = false;
-        for partition in pending.iter_mut().filter(|partition| partition.verdict.is_none()) {
-            let steps_max = budget.min(bounds.steps_max.saturating_sub(steps));
-            if steps - asked_at > STEPS_FIRST && (bounds.should_stop)() {
-                partition.limit = Some(Limit::Stopped);
-            } else if steps_max > 0 {
-                let decision = search.decide(&partition.operations, &Bounds { steps_max, ..bounds.clone() });
-                steps += search.steps();
-                partition.limit = match &decision {
-                    Decision::Undecided(limit) => Some(*limit),
-                    Decision::Legal(_) | Decision::Illegal { .. } => None,
-                };
-                partition.verdict = match decision {
-                    Decision::Legal(order) => Some(partition.legal(&order, bounds)),
-                    Decision::Illegal { .. } => Some(Verdict::Invalid),
-                    Decision::Undecided(Limit::Steps(_)) => None,
-                    // No further round would get further.
-                    Decision::Undecided(_) => Some(Verdict::Unknown),
-                };
-                illegal |= partition.verdict == Some(Verdict::Invalid);
+) -> Rounds {
+    let undecided = || pending.iter().filter(|partition| partition.verdict.is_none());
+    let partitions: Vec<Operations<'_, S>> = undecided().map(|partition| &*partition.operations).collect();
+    let mut rounds = rounds::judge(spec, &partitions, illegal, bounds);
+    let undecided = pending.iter_mut().filter(|partition| partition.verdict.is_none());
+    for (partition, decision) in undecided.zip(rounds.decisions.drain(..)) {
+        partition.verdict = Some(match decision {
+            Decision::Legal(order) => partition.legal(&order, bounds),
+            Decision::Illegal { .. } => Verdict::Invalid,
+            Decision::Undecided(limit) => {
+                partition.limit = Some(limit);
+                Verdict::Unknown
             }
-            if steps - asked_at > STEPS_FIRST {
-                asked_at = steps;
-            }
-            if partition.limit == Some(Limit::Stopped) {
-                return steps;
-            }
-            undecided |= partition.verdict.is_none();
-        }
-        let spent = steps >= bounds.steps_max || (illegal && budget >= STEPS_AFTER_ILLEGAL_MAX);
-        if !undecided || spent {
-            return steps;
-        }
-        budget = budget.saturating_mul(STEPS_GROWTH);
+        });
     }
+    rounds
 }
 
 fn outcome<S: Spec>(
@@ -159,7 +129,7 @@ fn outcome<S: Spec>(
     pending: Vec<Pending<'_, S::Op, S::Ret>>,
     vacuous: bool,
     bounds: &Bounds<'_>,
-    steps: u64,
+    rounds: &Rounds,
 ) -> CheckOutcome {
     let mut partitions = Vec::with_capacity(pending.len());
     let mut violations = Vec::new();
@@ -176,7 +146,7 @@ fn outcome<S: Spec>(
         }
         if verdict == Verdict::Unknown {
             if unknown == 0 {
-                why = undecided_because(&partition.key, partition.limit, bounds, steps);
+                why = undecided_because(&partition.key, partition.limit, bounds, rounds);
             }
             unknown += 1;
         }
@@ -203,18 +173,19 @@ fn outcome<S: Spec>(
     CheckOutcome { check: NAME.to_owned(), verdict, violations, reason, partitions }
 }
 
-fn undecided_because(key: &str, limit: Option<Limit>, bounds: &Bounds<'_>, steps: u64) -> String {
+fn undecided_because(key: &str, limit: Option<Limit>, bounds: &Bounds<'_>, rounds: &Rounds) -> String {
     let place = if key.is_empty() { "the history".to_owned() } else { format!("partition {key}") };
     match limit {
-        Some(Limit::Steps(_)) | None if steps >= bounds.steps_max => {
+        Some(Limit::Steps(_)) | None if rounds.cut_short => {
             format!(
-                "{place} is undecided: the bound of {} steps over all partitions was reached",
-                bounds.steps_max
+                "{place} is undecided: the search was not carried on after {} steps, another being invalid",
+                rounds.steps
             )
         }
         Some(Limit::Steps(_)) | None => {
             format!(
-                "{place} is undecided: the search was not carried on after {steps} steps, another being invalid"
+                "{place} is undecided: the bound of {} steps over all partitions was reached",
+                bounds.steps_max
             )
         }
         Some(limit) => format!("{place} is undecided: {limit}"),

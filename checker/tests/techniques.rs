@@ -15,15 +15,16 @@ mod random;
 use random::Random;
 
 const NONE: Techniques = Techniques::NONE;
-const SETS: [(&str, Techniques); 9] = [
+const SETS: [(&str, Techniques); 10] = [
     ("none", NONE),
     ("dominance", Techniques { dominance: true, ..NONE }),
     ("symmetry", Techniques { symmetry: true, ..NONE }),
     ("laziness", Techniques { laziness: true, ..NONE }),
     ("look-ahead", Techniques { look_ahead: true, ..NONE }),
-    ("cuts", Techniques { cuts: true, ..NONE }),
+    ("cuts", Techniques { cuts: Some(0), ..NONE }),
     ("without laziness", Techniques { laziness: false, ..Techniques::ALL }),
     ("without look-ahead", Techniques { look_ahead: false, ..Techniques::ALL }),
+    ("all, forgetful", Techniques { cuts: Some(0), ..Techniques::ALL }),
     ("all", Techniques::ALL),
 ];
 
@@ -146,14 +147,13 @@ where
     for (name, techniques) in SETS {
         let what = || format!("{what} with {name}: {operations:#?}");
         let mut search = Search::new(spec).with(techniques);
-        // So little memory that everything is forgotten at every cut; the bound itself is looked at after many steps.
-        match search.decide(&refs, &Bounds { memory_bytes_max: 1, ..Bounds::default() }) {
+        match search.decide(&refs, &Bounds::default()) {
             Decision::Legal(order) => {
                 assert!(legal, "accepted {}", what());
                 verify(spec, operations, &order, &what());
             }
             Decision::Illegal { .. } => assert!(!legal, "refused {}", what()),
-            Decision::Undecided(limit) => assert!(search.steps() > 1000, "{limit} {}", what()),
+            Decision::Undecided(limit) => panic!("{limit} {}", what()),
         }
     }
     legal
@@ -259,7 +259,7 @@ fn line_operation(
 
 #[test]
 fn no_technique_changes_a_verdict() {
-    let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(20_000, |cases| cases.parse().unwrap());
+    let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(8_000, |cases| cases.parse().unwrap());
     let mut counts = BTreeMap::<(&str, bool), u64>::new();
     for number in 0..cases {
         let mut random = Random(number ^ 0x007e_c421);

@@ -62,7 +62,10 @@ fn techniques(names: &str) -> Techniques {
             "symmetry" => &mut chosen.symmetry,
             "laziness" => &mut chosen.laziness,
             "look-ahead" => &mut chosen.look_ahead,
-            "cuts" => &mut chosen.cuts,
+            "cuts" => {
+                chosen.cuts = if without { None } else { Techniques::ALL.cuts };
+                continue;
+            }
             other => panic!("no technique is called {other}"),
         };
         *technique = !without;

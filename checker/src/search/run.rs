@@ -36,8 +36,6 @@ use crate::verdict::Bounds;
 
 /// Steps between two looks at the bounds that are not steps.
 const STEPS_PER_LOOK: u64 = 1024;
-/// At a cut, what was remembered before it is forgotten if it takes more than this part of the memory.
-const FORGOTTEN_FROM: usize = 4;
 
 /// Where the search stands: determines which operations are in the order and the state after them.
 #[derive(Clone, Copy)]
@@ -411,11 +409,14 @@ impl<'r, 's, S: Spec, const N: usize> Run<'r, 's, S, N> {
         self.here.excused.clear(due);
         self.window.advance(&self.search.plan, self.here.passed as usize);
         self.here.passed += 1;
-        if self.techniques.cuts && self.search.plan.cuts[self.here.passed as usize] && !self.is_over() {
+        let cut = self.search.plan.cuts[self.here.passed as usize] && !self.is_over();
+        if let Some(remembered_bytes_max) = self.techniques.cuts.filter(|_| cut) {
             if !self.at_cuts.insert(&self.seen()) {
                 return false;
             }
-            if self.visited.bytes() > self.bounds.memory_bytes_max / FORGOTTEN_FROM {
+            // Sound, for it is only forgotten what need not be entered again; and each cut is gone on from once in
+            // each state, so that what lies behind it is searched anew only so many times.
+            if self.visited.bytes() > remembered_bytes_max {
                 self.visited.forget();
             }
         }

@@ -14,18 +14,18 @@ pub struct Techniques {
     /// A position is dropped if what must still return there can no longer do so, as far as the specification
     /// knows; what helps the operation that returns next is tried first.
     pub look_ahead: bool,
-    /// Where nothing is open the history is cut; when memory gets short, what was remembered on this side of the
-    /// cut is forgotten.
-    pub cuts: bool,
+    /// Where nothing is open the history is cut: what goes on from there depends on the state alone. If more bytes than
+    /// these were remembered when the search comes to a cut, all but the cuts is forgotten.
+    pub cuts: Option<usize>,
 }
 
 impl Techniques {
     /// Everything.
     pub const ALL: Self =
-        Self { dominance: true, symmetry: true, laziness: true, look_ahead: true, cuts: true };
+        Self { dominance: true, symmetry: true, laziness: true, look_ahead: true, cuts: Some(64 << 20) };
     /// Only the exact memory of positions.
     pub const NONE: Self =
-        Self { dominance: false, symmetry: false, laziness: false, look_ahead: false, cuts: false };
+        Self { dominance: false, symmetry: false, laziness: false, look_ahead: false, cuts: None };
 }
 
 impl Default for Techniques {
