@@ -16,6 +16,7 @@ use crate::kv::{KvOp, KvRet, KvSpec, is_empty};
 use crate::linearizable::Linearizable;
 pub use crate::model::Model;
 use crate::model::{Answer, JudgedHistory, Usage};
+use crate::transactions::Level;
 use crate::value::Value;
 use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict};
 use crate::words::brief;
@@ -27,6 +28,8 @@ pub struct Options {
     pub format: Option<Format>,
     /// What it must hold.
     pub model: Option<Model>,
+    /// The level of isolation that transactions must have.
+    pub level: Level,
     /// The bounds of reading it.
     pub limits: Limits,
 }

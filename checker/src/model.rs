@@ -19,6 +19,7 @@ use crate::kv::{KvOp, KvRet};
 use crate::linearizable::Linearizable;
 use crate::models::container;
 use crate::spec::Spec;
+use crate::transactions::recorded;
 use crate::verdict::{Bounds, Check, CheckOutcome};
 
 /// A kind of history that can be judged, see [`Model::ALL`].
@@ -222,7 +223,7 @@ static CAS_REGISTER: Definition = key_value(
 );
 static APPEND: Definition = key_value(
     "append",
-    &["list-append"],
+    &[],
     "read and append, key by key: no element lost, doubled or out of order",
     &["read", "get", "r", "append"],
 );
@@ -268,12 +269,19 @@ impl Model {
     /// All operations of a key-value store.
     pub const KEY_VALUE: Self = Self(&KEY_VALUE);
 
+    /// Transactions of reads and appends.
+    pub const LIST_APPEND: Self = Self(&recorded::LIST_APPEND);
+    /// Transactions of reads and writes.
+    pub const RW_REGISTER: Self = Self(&recorded::RW_REGISTER);
+
     /// All models; the first that a history is plainly of is the guess.
     pub const ALL: &'static [Self] = &[
         Self::REGISTER,
         Self::CAS_REGISTER,
         Self::APPEND,
         Self::KEY_VALUE,
+        Self::LIST_APPEND,
+        Self::RW_REGISTER,
         Self(&container::QUEUE),
         Self(&container::BAG),
         Self(&container::STACK),

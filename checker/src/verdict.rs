@@ -97,7 +97,8 @@ pub struct CheckOutcome {
     pub verdict: Verdict,
     /// What is wrong; not empty exactly if the verdict is [`Verdict::Invalid`].
     pub violations: Vec<Violation>,
-    /// For [`Verdict::Unknown`] and [`Verdict::Vacuous`]: why, naming the bound that was reached.
+    /// For [`Verdict::Unknown`] and [`Verdict::Vacuous`]: why, naming the bound that was reached. For transactions
+    /// of which not all levels hold: the strongest that does and the weakest that does not.
     pub reason: Option<String>,
     /// Per partition: its name (empty without partitions), operations judged, verdict; in order of first use.
     pub partitions: Vec<Partition>,

@@ -7,7 +7,9 @@
 pub mod client;
 pub mod decide;
 pub mod key_value;
+pub mod planted_transactions;
 pub mod simulated;
+pub mod simulated_transactions;
 pub mod workload;
 
 pub use client::{Client, OpError};

@@ -325,6 +325,15 @@ impl TransactionHistory {
     }
 }
 
+/// What a step that is being recorded does to its key.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Access<'v> {
+    /// It appends or writes this.
+    Write(&'v Value),
+    /// It reads this, if that is known.
+    Read(Option<&'v Value>),
+}
+
 /// A history in the making.
 #[derive(Debug)]
 pub struct TransactionHistoryBuilder {
@@ -338,29 +347,71 @@ impl TransactionHistoryBuilder {
     ///
     /// # Errors
     /// [`Unfit`] for a return before its invocation or without its stamp, steps that are not of the datatype, and
-    /// what cannot be numbered.
+    /// what cannot be numbered. What was added of it is dropped.
     pub fn push(&mut self, transaction: &Transaction) -> Result<(), Unfit> {
-        let place = self.history.transactions.len() as u64;
-        let invoked = transaction.invoked;
-        let (status, returned) = match (&transaction.completion, transaction.returned) {
-            (Completion::Info, _) => (Status::Info, NEVER),
-            (_, None) => return Err(Malformed::NoReturn { place }.into()),
-            (_, Some(returned)) if returned < invoked => {
-                return Err(Malformed::Backwards { place, invoked, returned }.into());
-            }
-            (Completion::Ok(()), Some(returned)) => (Status::Ok, returned),
-            (Completion::Fail, Some(returned)) => (Status::Fail, returned),
-        };
-        let first = number(self.history.micros.len())?;
         for step in &transaction.micro_operations {
-            let micro = self.micro(place, step)?;
-            self.history.micros.push(micro);
+            let (expected, access) = match step {
+                MicroOperation::Append { element, .. } => (Datatype::ListAppend, Access::Write(element)),
+                MicroOperation::Write { value, .. } => (Datatype::Register, Access::Write(value)),
+                MicroOperation::Read { value, .. } => (self.history.datatype, Access::Read(value.as_ref())),
+            };
+            let added = match expected == self.history.datatype {
+                true => self.step(step.key(), access),
+                false => Err(self.unfit(step.to_string())),
+            };
+            if let Err(unfit) = added {
+                self.drop_steps();
+                return Err(unfit);
+            }
         }
-        let end = number(self.history.micros.len())?;
-        number(self.history.transactions.len())?;
-        let process = transaction.process.0;
-        self.history.transactions.push(Stored { process, invoked, returned, first, end, status });
+        let (status, returned) = match transaction.completion {
+            Completion::Ok(()) => (Status::Ok, transaction.returned),
+            Completion::Fail => (Status::Fail, transaction.returned),
+            Completion::Info => (Status::Info, None),
+        };
+        self.end(transaction.process, transaction.invoked, returned, status).map_err(Unfit::from)
+    }
+
+    /// What its keys hold.
+    pub(super) fn datatype(&self) -> Datatype {
+        self.history.datatype
+    }
+
+    /// Ends the transaction to which the latest steps belong.
+    pub(super) fn end(
+        &mut self,
+        process: ProcessId,
+        invoked: u64,
+        returned: Option<u64>,
+        status: Status,
+    ) -> Result<(), Malformed> {
+        let place = self.history.transactions.len() as u64;
+        let first = self.first_step();
+        let returned = match (status, returned) {
+            (Status::Info, _) => Ok(NEVER),
+            (_, None) => Err(Malformed::NoReturn { place }),
+            (_, Some(returned)) if returned < invoked => {
+                Err(Malformed::Backwards { place, invoked, returned })
+            }
+            (_, Some(returned)) => Ok(returned),
+        };
+        let returned = returned.inspect_err(|_| self.drop_steps())?;
+        if place >= u64::from(UNKNOWN) {
+            return Err(Malformed::TooLarge { max: UNKNOWN as usize });
+        }
+        let end = u32::try_from(self.history.micros.len()).expect("steps are counted as they are added");
+        self.history.transactions.push(Stored { process: process.0, invoked, returned, first, end, status });
         Ok(())
+    }
+
+    /// Where the steps begin that belong to no transaction yet.
+    fn first_step(&self) -> u32 {
+        self.history.transactions.last().map_or(0, |last| last.end)
+    }
+
+    fn drop_steps(&mut self) {
+        let first = self.first_step() as usize;
+        self.history.micros.truncate(first);
     }
 
     /// The history.
@@ -384,40 +435,43 @@ impl TransactionHistoryBuilder {
         Ok(self.history)
     }
 
-    fn micro(&mut self, place: u64, step: &MicroOperation) -> Result<Micro, Unfit> {
-        let datatype = self.history.datatype;
-        let unfit = |expected| Err(Unfit::Step { place, step: step.to_string(), expected });
-        match (step, datatype) {
-            (MicroOperation::Append { key, element: value }, Datatype::ListAppend)
-            | (MicroOperation::Write { key, value }, Datatype::Register)
-                if *value != Value::Nil =>
-            {
+    /// Adds a step to the transaction that is ended next.
+    pub(super) fn step(&mut self, key: &str, access: Access<'_>) -> Result<(), Unfit> {
+        let micro = match (access, self.history.datatype) {
+            (Access::Read(None), _) => Micro { key: self.key(key)?, start: 0, len: UNKNOWN },
+            (Access::Write(Value::Nil), _) => return Err(self.unfit(format!("write {key} nil"))),
+            (Access::Write(value), _) => {
                 let (key, start) = (self.key(key)?, self.value(value)?);
-                Ok(Micro { key, start, len: WRITE })
+                Micro { key, start, len: WRITE }
             }
-            (MicroOperation::Read { key, value: None }, _) => {
-                Ok(Micro { key: self.key(key)?, start: 0, len: UNKNOWN })
-            }
-            (MicroOperation::Read { key, value: Some(value) }, Datatype::ListAppend) => match value.as_list()
-            {
+            (Access::Read(Some(value)), Datatype::ListAppend) => match value.as_list() {
                 Some(items) => {
                     let key = self.key(key)?;
-                    self.list(key, items)
+                    self.list(key, items)?
                 }
-                None => unfit("lists"),
+                None => return Err(self.unfit(format!("read {key} -> {value}"))),
             },
-            (MicroOperation::Read { key, value: Some(value) }, Datatype::Register) => {
+            (Access::Read(Some(Value::Nil)), Datatype::Register) => {
+                Micro { key: self.key(key)?, start: 0, len: 0 }
+            }
+            (Access::Read(Some(value)), Datatype::Register) => {
                 let (key, start) = (self.key(key)?, number(self.history.arena.len())?);
-                if *value == Value::Nil {
-                    return Ok(Micro { key, start, len: 0 });
-                }
                 let value = self.value(value)?;
                 self.history.arena.push(value);
-                Ok(Micro { key, start, len: 1 })
+                Micro { key, start, len: 1 }
             }
-            (_, Datatype::ListAppend) => unfit("lists"),
-            (_, Datatype::Register) => unfit("registers (to which nil is never written)"),
-        }
+        };
+        number(self.history.micros.len())?;
+        self.history.micros.push(micro);
+        Ok(())
+    }
+
+    fn unfit(&self, step: String) -> Unfit {
+        let expected = match self.history.datatype {
+            Datatype::ListAppend => "lists, whose elements are not nil",
+            Datatype::Register => "registers, to which nil is never written",
+        };
+        Unfit::Step { place: self.history.transactions.len() as u64, step, expected }
     }
 
     /// A list that was read: where it is a prefix of the longest of its key so far, it lies there.
@@ -442,12 +496,12 @@ impl TransactionHistoryBuilder {
         Ok(Micro { key, start, len })
     }
 
-    fn key(&mut self, key: &Arc<str>) -> Result<u32, Unfit> {
-        if let Some(index) = self.history.keys.get_index_of(&**key) {
+    fn key(&mut self, key: &str) -> Result<u32, Unfit> {
+        if let Some(index) = self.history.keys.get_index_of(key) {
             return number(index);
         }
         self.longest.push((0, 0));
-        number(self.history.keys.insert_full(Arc::clone(key)).0)
+        number(self.history.keys.insert_full(Arc::from(key)).0)
     }
 
     fn value(&mut self, value: &Value) -> Result<u32, Unfit> {

@@ -42,6 +42,7 @@ mod level;
 mod lists;
 mod order;
 mod reasons;
+pub(crate) mod recorded;
 mod recovered;
 mod register_reasons;
 mod registers;
@@ -52,6 +53,7 @@ pub use history::{
     Datatype, MicroOperation, Transaction, TransactionHistory, TransactionHistoryBuilder, Unfit,
 };
 pub use level::{Anomaly, Level, Levels, Standing, Tier};
+pub use recorded::read;
 
 use cycles::Hop;
 use graph::{Graph, Part};
@@ -226,8 +228,11 @@ impl Check<'_> {
                     format!("none of {} transactions committed: nothing to judge", self.history.len());
                 (Verdict::Vacuous, Some(reason))
             }
-            Standing::Holds => (Verdict::Valid, None),
-            Standing::Violated => (Verdict::Invalid, None),
+            Standing::Holds => {
+                let all = levels.of(Level::StrictSerializable) == Standing::Holds;
+                (Verdict::Valid, (!all).then(|| levels.to_string()))
+            }
+            Standing::Violated => (Verdict::Invalid, Some(levels.to_string())),
             Standing::Unknown => (Verdict::Unknown, Some(self.why_unknown())),
         };
         assert_eq!(violations.is_empty(), verdict != Verdict::Invalid, "what is invalid is explained");
