@@ -67,7 +67,7 @@ impl Operations {
 
 /// The answer for a recorded history, with everything that was assumed.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct Judged<'a> {
     /// What it holds.
     pub model: Model,
     /// Whether the model was guessed from the operations, not given.
@@ -77,7 +77,7 @@ pub struct Judged {
     /// The answers of all checks in one, see [`merged`].
     pub outcome: CheckOutcome,
     /// The operations in the words of the model, by [`crate::OpId`].
-    pub history: Arc<dyn JudgedHistory>,
+    pub history: Arc<dyn JudgedHistory + 'a>,
 }
 
 /// Why a recorded history could not be judged.
@@ -123,8 +123,9 @@ pub fn judge<'a>(
     bytes: &'a [u8],
     options: &Options,
     bounds: &Bounds<'_>,
-) -> Result<(Recorded<'a>, Judged), JudgeError> {
-    let recorded = read(name, bytes, options.format, options.limits)?;
+) -> Result<(Recorded<'a>, Judged<'a>), JudgeError> {
+    let limits = Limits { threads: bounds.threads, ..options.limits };
+    let recorded = read(name, bytes, options.format, limits)?;
     let judged = judge_recorded(&recorded, options, bounds)?;
     Ok((recorded, judged))
 }
@@ -133,11 +134,11 @@ pub fn judge<'a>(
 ///
 /// # Errors
 /// [`JudgeError`] if it holds operations that are not of the model given, or of no model.
-pub fn judge_recorded(
-    recorded: &Recorded<'_>,
+pub fn judge_recorded<'a>(
+    recorded: &Recorded<'a>,
     options: &Options,
     bounds: &Bounds<'_>,
-) -> Result<Judged, JudgeError> {
+) -> Result<Judged<'a>, JudgeError> {
     let usage = Usage::of(recorded);
     let model = match options.model {
         Some(model) => model,

@@ -4,10 +4,12 @@
 //! What no round decides is unknown, with the bound that was reached.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::certificate::{Certificate, Proof};
 use crate::explain::explain;
 use crate::history::{History, OpId, Operation};
+use crate::parallel::in_order;
 use crate::rounds::{self, Operations, Rounds};
 use crate::search::{Decision, Limit};
 use crate::spec::{Direct, Spec};
@@ -28,25 +30,75 @@ pub(crate) const NAME: &str = "linearizable";
 
 type OperationOf<S> = Operation<<S as Spec>::Op, <S as Spec>::Ret>;
 
-/// One partition on its way to a verdict.
-struct Pending<'h, O, R> {
-    key: Cow<'h, str>,
-    ids: Vec<OpId>,
-    operations: Vec<&'h Operation<O, R>>,
-    verdict: Option<Verdict>,
-    limit: Option<Limit>,
+/// What is known of a partition before any search.
+pub(crate) struct Known {
+    pub(crate) verdict: Option<Verdict>,
     /// What proves the verdict, where certificates are asked for.
     proof: Option<Proof>,
 }
 
-impl<O, R> Pending<'_, O, R> {
-    /// Remembers a legal order, if it is asked for.
-    fn legal(&mut self, order: &[u32], bounds: &Bounds<'_>) -> Verdict {
-        if bounds.certificates {
-            self.proof = Some(Proof::Order(order.iter().map(|index| self.ids[*index as usize]).collect()));
-        }
-        Verdict::Valid
+impl Known {
+    /// Nothing.
+    pub(crate) const NOTHING: Self = Self { verdict: None, proof: None };
+
+    /// That no order is legal; the proof comes with the explanation.
+    const ILLEGAL: Self = Self { verdict: Some(Verdict::Invalid), proof: None };
+
+    /// That no operation completed: nothing need be ordered.
+    pub(crate) fn vacuous(bounds: &Bounds<'_>) -> Self {
+        Self { verdict: Some(Verdict::Vacuous), ..Self::legal(&[], &[], bounds) }
     }
+
+    /// That an order of the operations with these ids is legal.
+    fn legal(order: &[u32], ids: &[OpId], bounds: &Bounds<'_>) -> Self {
+        let ordered = || order.iter().map(|index| ids[*index as usize]).collect();
+        Self { verdict: Some(Verdict::Valid), proof: bounds.certificates.then(|| Proof::Order(ordered())) }
+    }
+
+    /// What the specification says of the operations with these ids.
+    pub(crate) fn directly(direct: Option<&Direct>, ids: &[OpId], bounds: &Bounds<'_>) -> Self {
+        match direct {
+            Some(Direct::Legal(order)) => Self::legal(order, ids, bounds),
+            Some(Direct::Illegal(_)) => Self::ILLEGAL,
+            None => Self::NOTHING,
+        }
+    }
+}
+
+/// One partition on its way to a verdict.
+pub(crate) struct Pending<'h, O, R> {
+    key: Cow<'h, str>,
+    /// How many operations it has.
+    count: usize,
+    /// They are not needed of one that is known to be legal.
+    ids: Cow<'h, [OpId]>,
+    operations: Vec<&'h Operation<O, R>>,
+    known: Known,
+    limit: Option<Limit>,
+}
+
+impl<'h, O, R> Pending<'h, O, R> {
+    /// One with all its operations.
+    pub(crate) fn new(
+        key: Cow<'h, str>,
+        ids: Cow<'h, [OpId]>,
+        operations: Vec<&'h Operation<O, R>>,
+        known: Known,
+    ) -> Self {
+        assert_eq!(ids.len(), operations.len(), "one id per operation");
+        Self { key, count: ids.len(), ids, operations, known, limit: None }
+    }
+
+    /// One of so many operations, which need not be looked at any more.
+    pub(crate) fn settled(key: Cow<'h, str>, count: usize, known: Known) -> Self {
+        assert!(known.verdict.is_some_and(is_settled), "the others need their operations");
+        Self { key, count, ids: Cow::Borrowed(&[]), operations: Vec::new(), known, limit: None }
+    }
+}
+
+/// Whether nothing of a partition with this verdict is left to be searched or explained.
+pub(crate) fn is_settled(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Valid | Verdict::Vacuous)
 }
 
 impl<S: Spec> Check<S> for Linearizable {
@@ -55,94 +107,105 @@ impl<S: Spec> Check<S> for Linearizable {
     }
 
     fn check(&self, spec: &S, history: &History<S::Op, S::Ret>, bounds: &Bounds<'_>) -> CheckOutcome {
-        let mut pending: Vec<_> = history
-            .partitions(|op| spec.partition(op))
-            .into_iter()
-            .map(|(key, ids)| {
-                let operations: Vec<_> = ids.iter().map(|id| history.get(*id)).collect();
-                let nothing = operations.iter().all(|operation| operation.ret().is_none());
-                let verdict = nothing.then_some(Verdict::Vacuous);
-                // Where nothing completed, nothing need be ordered.
-                let proof = (nothing && bounds.certificates).then(|| Proof::Order(Vec::new()));
-                Pending { key, ids, operations, verdict, limit: None, proof }
-            })
-            .collect();
-        let vacuous = pending.iter().all(|partition| partition.verdict == Some(Verdict::Vacuous));
-        let illegal = judge_directly(spec, &mut pending, bounds);
-        let rounds = judge(spec, &mut pending, illegal, bounds);
-        outcome(spec, history, pending, vacuous, bounds, &rounds)
+        let pending = history.partitions(|op| spec.partition(op)).into_iter().map(|(key, ids)| {
+            let operations: Vec<_> = ids.iter().map(|id| history.get(*id)).collect();
+            Pending::new(key, Cow::Owned(ids), operations, Known::NOTHING)
+        });
+        let mut pending: Vec<_> = pending.collect();
+        judge_directly(spec, &mut pending, bounds);
+        conclude(spec, pending, bounds)
     }
 }
 
-/// Decides the partitions that need no search; whether one of them is illegal.
-fn judge_directly<S: Spec>(
-    spec: &S,
-    pending: &mut [Pending<'_, S::Op, S::Ret>],
-    bounds: &Bounds<'_>,
-) -> bool {
-    let (mut illegal, mut operations) = (false, 0);
-    for partition in pending.iter_mut().filter(|partition| partition.verdict.is_none()) {
-        operations += partition.operations.len();
-        if operations > OPERATIONS_PER_LOOK {
-            operations = 0;
-            if (bounds.should_stop)() {
-                break;
-            }
+/// Decides the partitions that need no search.
+fn judge_directly<S: Spec>(spec: &S, pending: &mut [Pending<'_, S::Op, S::Ret>], bounds: &Bounds<'_>) {
+    let stop = Stop::new(bounds);
+    let known = in_order(pending.len(), bounds.threads, |number| {
+        let Pending { operations, ids, count, .. } = &pending[number];
+        match () {
+            () if operations.iter().all(|operation| operation.ret().is_none()) => Known::vacuous(bounds),
+            () if stop.after(*count) => Known::NOTHING,
+            () => Known::directly(spec.decide_directly(operations).as_ref(), ids, bounds),
         }
-        partition.verdict = match spec.decide_directly(&partition.operations) {
-            Some(Direct::Legal(order)) => Some(partition.legal(&order, bounds)),
-            Some(Direct::Illegal(_)) => Some(Verdict::Invalid),
-            None => None,
-        };
-        illegal |= partition.verdict == Some(Verdict::Invalid);
+    });
+    for (partition, known) in pending.iter_mut().zip(known) {
+        partition.known = known;
     }
-    illegal
+}
+
+/// Asks now and then whether to stop, on any thread.
+pub(crate) struct Stop<'b> {
+    bounds: &'b Bounds<'b>,
+    operations: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+impl<'b> Stop<'b> {
+    pub(crate) fn new(bounds: &'b Bounds<'b>) -> Self {
+        Self { bounds, operations: AtomicUsize::new(0), stopped: AtomicBool::new(false) }
+    }
+
+    /// Whether to stop, so many operations later.
+    pub(crate) fn after(&self, operations: usize) -> bool {
+        let before = self.operations.fetch_add(operations, Ordering::Relaxed);
+        if before / OPERATIONS_PER_LOOK != (before + operations) / OPERATIONS_PER_LOOK
+            && (self.bounds.should_stop)()
+        {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// The answer for partitions of which those without verdict need the search.
+pub(crate) fn conclude<S: Spec>(
+    spec: &S,
+    mut pending: Vec<Pending<'_, S::Op, S::Ret>>,
+    bounds: &Bounds<'_>,
+) -> CheckOutcome {
+    let rounds = judge(spec, &mut pending, bounds);
+    outcome(spec, pending, bounds, &rounds)
 }
 
 /// Searches the partitions that are still undecided.
-fn judge<S: Spec>(
-    spec: &S,
-    pending: &mut [Pending<'_, S::Op, S::Ret>],
-    illegal: bool,
-    bounds: &Bounds<'_>,
-) -> Rounds {
-    let undecided = || pending.iter().filter(|partition| partition.verdict.is_none());
+fn judge<S: Spec>(spec: &S, pending: &mut [Pending<'_, S::Op, S::Ret>], bounds: &Bounds<'_>) -> Rounds {
+    let illegal = pending.iter().any(|partition| partition.known.verdict == Some(Verdict::Invalid));
+    let undecided = || pending.iter().filter(|partition| partition.known.verdict.is_none());
     let partitions: Vec<Operations<'_, S>> = undecided().map(|partition| &*partition.operations).collect();
     let mut rounds = rounds::judge(spec, &partitions, illegal, bounds);
-    let undecided = pending.iter_mut().filter(|partition| partition.verdict.is_none());
+    let undecided = pending.iter_mut().filter(|partition| partition.known.verdict.is_none());
     for (partition, decision) in undecided.zip(rounds.decisions.drain(..)) {
-        partition.verdict = Some(match decision {
-            Decision::Legal(order) => partition.legal(&order, bounds),
-            Decision::Illegal { .. } => Verdict::Invalid,
+        partition.known = match decision {
+            Decision::Legal(order) => Known::legal(&order, &partition.ids, bounds),
+            Decision::Illegal { .. } => Known::ILLEGAL,
             Decision::Undecided(limit) => {
                 partition.limit = Some(limit);
-                Verdict::Unknown
+                Known { verdict: Some(Verdict::Unknown), proof: None }
             }
-        });
+        };
     }
     rounds
 }
 
 fn outcome<S: Spec>(
     spec: &S,
-    history: &History<S::Op, S::Ret>,
     pending: Vec<Pending<'_, S::Op, S::Ret>>,
-    vacuous: bool,
     bounds: &Bounds<'_>,
     rounds: &Rounds,
 ) -> CheckOutcome {
+    let vacuous = pending.iter().all(|partition| partition.known.verdict == Some(Verdict::Vacuous));
     let mut partitions = Vec::with_capacity(pending.len());
     let mut violations = Vec::new();
     let (mut unknown, mut why) = (0usize, String::new());
     for mut partition in pending {
-        let verdict = partition.verdict.unwrap_or(Verdict::Unknown);
+        let verdict = partition.known.verdict.unwrap_or(Verdict::Unknown);
         if verdict == Verdict::Invalid {
             let in_full = violations.len() < EXPLAINED_MAX;
             let ids: Vec<(OpId, &OperationOf<S>)> =
                 partition.ids.iter().copied().zip(partition.operations.iter().copied()).collect();
             let explanation = explain(spec, &partition.key, &ids, in_full, bounds);
             violations.push(explanation.violation);
-            partition.proof = explanation.proof;
+            partition.known.proof = explanation.proof;
         }
         if verdict == Verdict::Unknown {
             if unknown == 0 {
@@ -150,8 +213,8 @@ fn outcome<S: Spec>(
             }
             unknown += 1;
         }
-        let (key, operations) = (partition.key.into_owned(), partition.operations.len());
-        let certificate = partition.proof.map(|proof| Certificate { partition: key.clone(), proof });
+        let (key, operations) = (partition.key.into_owned(), partition.count);
+        let certificate = partition.known.proof.map(|proof| Certificate { partition: key.clone(), proof });
         partitions.push(Partition { key, operations, verdict, certificate });
     }
     let verdict = if !violations.is_empty() {
@@ -164,7 +227,9 @@ fn outcome<S: Spec>(
         Verdict::Valid
     };
     let reason = match verdict {
-        Verdict::Vacuous if history.is_empty() => Some("the history is empty: nothing to judge".to_owned()),
+        Verdict::Vacuous if partitions.is_empty() => {
+            Some("the history is empty: nothing to judge".to_owned())
+        }
         Verdict::Vacuous => Some("no operation completed: nothing to judge".to_owned()),
         _ if unknown > 1 => Some(format!("{why}; {} more partitions are undecided", unknown - 1)),
         _ if unknown > 0 => Some(why),

@@ -15,6 +15,7 @@ use crate::format::{
 };
 use crate::history::{Completion, History, OpId, op_id};
 use crate::judge::{Operations, Options, judge_history, spec_of};
+use crate::judge_rows::judge_rows;
 use crate::kv::{KvOp, KvRet};
 use crate::linearizable::Linearizable;
 use crate::models::container;
@@ -40,16 +41,16 @@ pub struct Definition {
     /// Whether a history that uses only these functions is plainly of this model, so that it may be guessed.
     pub plain: fn(&Usage<'_, '_>) -> bool,
     /// Judges a history that uses only these functions. The operations of the answer are numbered as recorded.
-    pub judge: fn(&Recorded<'_>, &Options, &Bounds<'_>) -> Result<Answer, FormatError>,
+    pub judge: for<'a> fn(&Recorded<'a>, &Options, &Bounds<'_>) -> Result<Answer<'a>, FormatError>,
 }
 
 /// What a model's judge answers.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// The answers of all checks in one.
     pub outcome: CheckOutcome,
     /// The operations that were judged, in the model's own terms.
-    pub history: Arc<dyn JudgedHistory>,
+    pub history: Arc<dyn JudgedHistory + 'a>,
 }
 
 /// A history in the terms of the model that judged it, whatever its types are.
@@ -109,7 +110,7 @@ impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
     }
 }
 
-impl dyn JudgedHistory {
+impl dyn JudgedHistory + '_ {
     /// How many operations ended how.
     pub fn count(&self) -> Operations {
         let mut count = Operations::default();
@@ -154,8 +155,9 @@ impl<'r, 'a> Usage<'r, 'a> {
                     }
                 }
             }
-        } else {
-            recorded.note_functions(|name, id| note(&mut functions, name, id));
+        }
+        for (name, id) in recorded.rows().into_iter().flat_map(|rows| rows.functions()) {
+            note(&mut functions, name, id);
         }
         if single && functions.remove(TRANSACTION).is_some() {
             for (name, id) in steps {
@@ -234,11 +236,15 @@ static KEY_VALUE: Definition = key_value(
     &["read", "get", "r", "write", "put", "w", "cas", "append", "delete"],
 );
 
-fn judge_key_value(
-    recorded: &Recorded<'_>,
+fn judge_key_value<'a>(
+    recorded: &Recorded<'a>,
     _options: &Options,
     bounds: &Bounds<'_>,
-) -> Result<Answer, FormatError> {
+) -> Result<Answer<'a>, FormatError> {
+    if let Some(rows) = recorded.rows() {
+        let outcome = judge_rows(rows, bounds);
+        return Ok(Answer { outcome, history: Arc::clone(rows) as Arc<dyn JudgedHistory + 'a> });
+    }
     let history: Arc<History<KvOp, KvRet>> = recorded.key_value()?;
     let outcome = judge_history(&history, bounds);
     Ok(Answer { outcome, history: Arc::new(Typed { spec: spec_of(&history), history }) })
@@ -248,11 +254,11 @@ fn judge_key_value(
 ///
 /// # Errors
 /// At the first operation that is none of the specification.
-pub fn judge_linearizable<S: RecordedSpec + Debug + Send + 'static>(
-    recorded: &Recorded<'_>,
+pub fn judge_linearizable<'a, S: RecordedSpec + Debug + Send + 'static>(
+    recorded: &Recorded<'a>,
     spec_of: impl FnOnce(&History<S::Op, S::Ret>) -> S,
     bounds: &Bounds<'_>,
-) -> Result<Answer, FormatError> {
+) -> Result<Answer<'a>, FormatError> {
     let history = Arc::new(recorded.typed::<S>()?);
     let spec = spec_of(&history);
     let outcome = Linearizable.check(&spec, &history, bounds);
@@ -311,12 +317,12 @@ impl Model {
     ///
     /// # Errors
     /// At the first operation that is none of it.
-    pub fn judge(
+    pub fn judge<'a>(
         self,
-        recorded: &Recorded<'_>,
+        recorded: &Recorded<'a>,
         options: &Options,
         bounds: &Bounds<'_>,
-    ) -> Result<Answer, FormatError> {
+    ) -> Result<Answer<'a>, FormatError> {
         let answer = (self.0.judge)(recorded, options, bounds)?;
         assert_eq!(answer.history.len(), recorded.len(), "models number operations as they were recorded");
         Ok(answer)

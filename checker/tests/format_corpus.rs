@@ -26,20 +26,21 @@ fn corpus() -> Option<PathBuf> {
     None
 }
 
-fn judged(path: &Path) -> Judged {
+fn judged(path: &Path) -> Judged<'static> {
     judged_with_faults(path).0
 }
 
-fn judged_with_faults(path: &Path) -> (Judged, usize) {
-    let bytes = fs::read(path).unwrap();
-    let name = path.file_name().unwrap().to_str().unwrap();
+fn judged_with_faults(path: &Path) -> (Judged<'static>, usize) {
+    // What is judged borrows its text.
+    let bytes = fs::read(path).unwrap().leak();
+    let name = path.file_name().unwrap().to_str().unwrap().to_owned().leak();
     let bounds = Bounds {
         steps_max: STEPS_MAX,
         memory_bytes_max: MEMORY_BYTES_MAX,
         certificates: true,
         ..Bounds::default()
     };
-    let judged = judge(name, &bytes, &Options::default(), &bounds);
+    let judged = judge(name, bytes, &Options::default(), &bounds);
     let (recorded, judged) = judged.unwrap_or_else(|error| panic!("{error}"));
     if let Err(error) = judged.history.verify(&judged.outcome) {
         panic!("{name}: {error}");

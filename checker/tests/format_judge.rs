@@ -5,11 +5,11 @@ use squall_checker::format::{Format, Recorded};
 use squall_checker::judge::{Judged, Model, Options, judge};
 use squall_checker::{Bounds, Verdict};
 
-fn read_and_judged<'a>(name: &'a str, text: &'a str, options: &Options) -> (Recorded<'a>, Judged) {
+fn read_and_judged<'a>(name: &'a str, text: &'a str, options: &Options) -> (Recorded<'a>, Judged<'a>) {
     judge(name, text.as_bytes(), options, &Bounds::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn judged(name: &str, text: &str, options: &Options) -> Judged {
+fn judged<'a>(name: &'a str, text: &'a str, options: &Options) -> Judged<'a> {
     read_and_judged(name, text, options).1
 }
 
@@ -81,12 +81,15 @@ fn verdicts_of_append_histories() {
 fn what_needs_no_search_is_decided_within_any_bounds() {
     let text = appended("[4,17]");
     let bounds = Bounds { steps_max: 0, ..Bounds::default() };
-    let verdict = |text: &str| judge("h.jsonl", text.as_bytes(), &Options::default(), &bounds).unwrap().1;
-    assert_eq!(verdict(&text).outcome.verdict, Verdict::Valid);
+    let verdict = |text: &str| {
+        let (_, judged) = judge("h.jsonl", text.as_bytes(), &Options::default(), &bounds).unwrap();
+        judged.outcome.verdict
+    };
+    assert_eq!(verdict(&text), Verdict::Valid);
     let written = text.replace("append", "write").replace("[4,17]", "17");
-    assert_eq!(verdict(&written).outcome.verdict, Verdict::Valid);
+    assert_eq!(verdict(&written), Verdict::Valid);
     let repeated = written.replace(":4}", ":17}");
-    assert_eq!(verdict(&repeated).outcome.verdict, Verdict::Unknown);
+    assert_eq!(verdict(&repeated), Verdict::Unknown);
 }
 
 #[test]
@@ -137,7 +140,8 @@ fn models_are_guessed_or_checked() {
     let guessed = |kinds: &[&str]| {
         let row = |kind: &&str| format!("0\t{0}\t{0}\t{kind}\t{kind}\t1:1", kind.as_bytes()[0]);
         let text: Vec<_> = kinds.iter().map(row).collect();
-        let judged = judged("h.tsv", &text.join("\n"), &Options::default());
+        let text = text.join("\n");
+        let judged = judged("h.tsv", &text, &Options::default());
         assert!(judged.model_guessed);
         judged.model
     };

@@ -24,7 +24,7 @@ use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::spec::Direct;
 use crate::verdict::Violation;
 
-use entry::Entries;
+pub(crate) use entry::{Atom, Entries, Entry, What};
 use input::Key;
 use order::Zone;
 use view::View;

@@ -4,6 +4,9 @@
 //! editor shows: lines and columns from 1, columns in characters.
 
 use std::fmt::Write as _;
+use std::ops::Range;
+
+use memchr::memchr;
 
 use super::Limits;
 
@@ -113,7 +116,12 @@ impl<'a> Source<'a> {
 
     /// The lines, without their ends.
     pub(crate) fn lines(self) -> Lines<'a> {
-        Lines { source: self, offset: 0, number: 0 }
+        self.lines_within(0..self.text.len())
+    }
+
+    /// Those of a part of the text that begins with a line; they are counted from there.
+    pub(crate) fn lines_within(self, part: Range<usize>) -> Lines<'a> {
+        Lines { source: self, offset: part.start, end: part.end, number: 0 }
     }
 }
 
@@ -133,17 +141,19 @@ pub(crate) struct Line<'a> {
 pub(crate) struct Lines<'a> {
     source: Source<'a>,
     offset: usize,
+    end: usize,
     number: u64,
 }
 
 impl<'a> Lines<'a> {
     /// The next line; `None` after the last.
     pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, FormatError> {
-        let rest = &self.source.text[self.offset..];
+        let rest = &self.source.text[self.offset..self.end];
         if rest.is_empty() {
             return Ok(None);
         }
-        let (text, taken) = rest.find('\n').map_or((rest, rest.len()), |end| (&rest[..end], end + 1));
+        let newline = memchr(b'\n', rest.as_bytes());
+        let (text, taken) = newline.map_or((rest, rest.len()), |end| (&rest[..end], end + 1));
         self.number += 1;
         let line = Line { number: self.number, offset: self.offset, text: text.trim_end_matches('\r') };
         self.offset += taken;

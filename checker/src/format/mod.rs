@@ -15,7 +15,9 @@ mod keys;
 mod pairing;
 mod raw;
 mod recorded;
+mod rows;
 mod scan;
+mod table;
 mod tsv;
 mod write;
 mod write_edn;
@@ -31,6 +33,7 @@ use error::{Source, quote};
 pub(crate) use key_value::only_function;
 pub use raw::{Ending, Failure, Misread, Place, RawOperation, RecordedSpec, TRANSACTION, Time};
 pub use recorded::Recorded;
+pub(crate) use rows::{ByKey, Rows};
 pub use write::{Happening, Line, write_event, write_fault};
 pub use write_tsv::{Unwritable, write_tsv};
 
@@ -198,11 +201,13 @@ pub struct Limits {
     pub line_bytes_max: usize,
     /// Operations of one history.
     pub operations_max: usize,
+    /// Threads that may read parts of a large input side by side, at least 1. What is read does not depend on it.
+    pub threads: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { line_bytes_max: 1 << 26, operations_max: 100_000_000 }
+        Self { line_bytes_max: 1 << 26, operations_max: 100_000_000, threads: 1 }
     }
 }
 

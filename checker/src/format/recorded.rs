@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::error::{FormatError, Source};
 use super::events::Events;
 use super::raw::{Misread, Place, RawOperation, RecordedSpec};
-use super::{Format, Parsed, events_error, key_value, pairing};
+use super::rows::Rows;
+use super::{Format, events_error, key_value, pairing};
 use crate::history::{History, OpId, Operation, op_id};
 use crate::kv::{KvOp, KvRet, KvSpec};
 
@@ -19,15 +20,15 @@ use crate::kv::{KvOp, KvRet, KvSpec};
 pub struct Recorded<'a> {
     pub(super) source: Source<'a>,
     format: Format,
-    content: Content,
+    content: Content<'a>,
     fault_events: usize,
     log_messages: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Content {
+enum Content<'a> {
     Raw(Vec<RawOperation>),
-    KeyValue { history: Arc<History<KvOp, KvRet>>, lines: Vec<u64> },
+    Rows(Arc<Rows<'a>>),
 }
 
 impl<'a> Recorded<'a> {
@@ -43,11 +44,9 @@ impl<'a> Recorded<'a> {
     }
 
     /// From rows that are key-value operations.
-    pub(super) fn from_rows(source: Source<'a>, parsed: Parsed) -> Self {
-        let Parsed { history, format, lines, fault_events, log_messages } = parsed;
-        assert_eq!(history.len(), lines.len(), "one line per operation");
-        let content = Content::KeyValue { history: Arc::new(history), lines };
-        Self { source, format, content, fault_events, log_messages }
+    pub(super) fn from_rows(source: Source<'a>, rows: Rows<'a>) -> Self {
+        let content = Content::Rows(Arc::new(rows));
+        Self { source, format: Format::CompactTsv, content, fault_events: 0, log_messages: 0 }
     }
 
     /// The name of the source, for errors.
@@ -74,7 +73,7 @@ impl<'a> Recorded<'a> {
     pub fn len(&self) -> usize {
         match &self.content {
             Content::Raw(operations) => operations.len(),
-            Content::KeyValue { history, .. } => history.len(),
+            Content::Rows(rows) => rows.len(),
         }
     }
 
@@ -90,9 +89,7 @@ impl<'a> Recorded<'a> {
     pub fn operation(&self, id: OpId) -> Cow<'_, RawOperation> {
         match &self.content {
             Content::Raw(operations) => Cow::Borrowed(&operations[id.index()]),
-            Content::KeyValue { history, lines } => {
-                Cow::Owned(key_value::raw(history.get(id), lines[id.index()]))
-            }
+            Content::Rows(rows) => Cow::Owned(key_value::raw(&rows.operation(id), rows.line(id))),
         }
     }
 
@@ -108,7 +105,7 @@ impl<'a> Recorded<'a> {
     pub fn line(&self, id: OpId) -> u64 {
         match &self.content {
             Content::Raw(operations) => operations[id.index()].invocation.line(),
-            Content::KeyValue { lines, .. } => lines[id.index()],
+            Content::Rows(rows) => rows.line(id),
         }
     }
 
@@ -124,20 +121,15 @@ impl<'a> Recorded<'a> {
     pub(crate) fn raw(&self) -> Option<&[RawOperation]> {
         match &self.content {
             Content::Raw(operations) => Some(operations),
-            Content::KeyValue { .. } => None,
+            Content::Rows(_) => None,
         }
     }
 
-    /// Tells the functions of key-value operations, each once with the first operation that has it.
-    pub(crate) fn note_functions(&self, mut note: impl FnMut(&'static str, OpId)) {
-        let Content::KeyValue { history, .. } = &self.content else { return };
-        let mut seen = Vec::new();
-        for (id, operation) in history.iter() {
-            let function = key_value::function(&operation.op);
-            if !seen.contains(&function) {
-                seen.push(function);
-                note(function, id);
-            }
+    /// The rows, if it is a table.
+    pub(crate) fn rows(&self) -> Option<&Arc<Rows<'a>>> {
+        match &self.content {
+            Content::Rows(rows) => Some(rows),
+            Content::Raw(_) => None,
         }
     }
 
@@ -161,7 +153,7 @@ impl<'a> Recorded<'a> {
     /// At the first operation that is none of it.
     pub fn key_value(&self) -> Result<Arc<History<KvOp, KvRet>>, FormatError> {
         let operations = match &self.content {
-            Content::KeyValue { history, .. } => return Ok(Arc::clone(history)),
+            Content::Rows(rows) => return Ok(Arc::new(rows.history())),
             Content::Raw(operations) => operations,
         };
         let keyed = operations.first().is_some_and(|first| first.key.is_some());
@@ -186,7 +178,7 @@ impl<'a> Recorded<'a> {
     pub(crate) fn error(&self, place: Place, message: &str) -> FormatError {
         match &self.content {
             Content::Raw(_) => self.source.error(place.offset, message),
-            Content::KeyValue { .. } => self.source.error(self.source.line_offset(place.line()), message),
+            Content::Rows(_) => self.source.error(self.source.line_offset(place.line()), message),
         }
     }
 }

@@ -1,156 +1,178 @@
 //! The compact TSV: `client, call, return (-1: never), kind (g p a r w c), key, value`, `#` comments.
 //!
 //! The stamps decide, not the order of the lines. Lists (g p a) are concatenated tokens, empty if absent;
-//! registers (r w c) hold numbers, texts or, empty, nothing; a cas has `from:to`.
+//! registers (r w c) hold numbers, texts or, empty, nothing; a cas has `from:to`. A large table is read in parts,
+//! side by side; what is wrong first in it is told, whatever part it is in.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-use rustc_hash::FxHashMap;
+use memchr::{memchr_iter, memrchr};
 
-use super::error::{FormatError, Line, Source, quote};
-use super::{Format, Parsed, events_error};
-use crate::history::{Completion, History, Operation, ProcessId};
-use crate::kv::{KvOp, KvRet};
-use crate::value::Value;
+use super::error::{FormatError, Line, Lines, Source, quote};
+use super::rows::{Kind, NEVER, Rows, change};
+use super::table::{Cells, Table};
+use crate::parallel;
 
 const COLUMNS: usize = 6;
 const EXPECTED: &str =
     "expected client, call, return (-1: never), kind (g p a r w c), key, value between tabs";
+/// Bytes of a part that is worth a thread's while.
+const PART_BYTES_MIN: usize = 1 << 20;
 
 /// Whether a line is one of this format.
 pub(super) fn is_row(line: &str) -> bool {
     let columns: Vec<_> = line.split('\t').collect();
     // An editor may have cut the tab before an empty value; that is told when it is read.
     (COLUMNS - 1..=COLUMNS).contains(&columns.len())
-        && columns[0].parse::<u64>().is_ok()
-        && matches!(columns[3], "g" | "p" | "a" | "r" | "w" | "c")
+        && whole_number(columns[0]).is_some()
+        && Kind::of_letter(columns[3]).is_some()
 }
 
-/// What a key holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    List,
-    Register,
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::List => "list (g p a)",
-            Self::Register => "register (r w c)",
+/// Digits; not the greatest number of all, which stands for none.
+fn whole_number(text: &str) -> Option<u64> {
+    let mut number = 0u64;
+    for byte in text.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
         }
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
-}
-
-struct Rows<'a> {
-    source: Source<'a>,
-    keys: FxHashMap<&'a str, (Arc<str>, Kind, u64)>,
+    (!text.is_empty() && number != NEVER).then_some(number)
 }
 
 /// Reads them all.
-pub(super) fn parse(source: Source<'_>) -> Result<Parsed, FormatError> {
-    let mut rows = Rows { source, keys: FxHashMap::default() };
-    let mut operations = Vec::new();
-    let mut lines = source.lines();
+pub(super) fn parse(source: Source<'_>) -> Result<Rows<'_>, FormatError> {
+    let threads = source.limits.threads;
+    let parts = parts(source.text, threads);
+    let read = |number: usize| part(source, parts[number].clone());
+    let mut tables = parallel::in_order(parts.len(), threads, read).into_iter();
+    let mut all = tables.next().expect("there is a part");
+    for table in tables {
+        all.extend(table);
+    }
+    all.finish()
+}
+
+/// Where the parts of a text begin and end, each with whole lines.
+fn parts(text: &str, threads: usize) -> Vec<Range<usize>> {
+    let count = threads.min(text.len() / PART_BYTES_MIN).max(1);
+    let begin = |number: usize| match number {
+        _ if number == count => text.len(),
+        _ => memrchr(b'\n', &text.as_bytes()[..text.len() / count * number]).map_or(0, |newline| newline + 1),
+    };
+    (0..count).map(|number| begin(number)..begin(number + 1)).collect()
+}
+
+/// Reads a part, up to the first line that is wrong.
+fn part(source: Source<'_>, part: Range<usize>) -> Table<'_> {
+    let mut table = Table::new(source);
+    table.failure = rows(source, source.lines_within(part), &mut table).err();
+    table
+}
+
+fn rows<'a>(source: Source<'a>, mut lines: Lines<'a>, table: &mut Table<'a>) -> Result<(), FormatError> {
     while let Some(line) = lines.next()? {
-        if line.text.trim().is_empty() || line.text.starts_with('#') {
-            continue;
+        table.lines = table.lines.saturating_add(1);
+        match cells(line.text) {
+            Some(cells) => table.add(line, &cells),
+            None if line.text.trim().is_empty() || line.text.starts_with('#') => {}
+            None => return Err(wrong(source, line)),
         }
-        let bound = source.limits.operations_max;
-        if operations.len() >= bound {
-            let message = format!(
-                "more than {bound} operations, the bound of one history (operations_max); split it by key"
-            );
-            return Err(source.error(line.offset, message));
+        if table.is_full() {
+            break;
         }
-        operations.push((line.number, rows.operation(line)?));
     }
-    // As the history sorts them; stable, so that the lines stay with their operations.
-    operations.sort_by_key(|(_, operation)| (operation.invoked, operation.returned.unwrap_or(u64::MAX)));
-    let lines = operations.iter().map(|(line, _)| *line).collect();
-    let history =
-        History::from_intervals(operations).map_err(|malformed| events_error(source, &malformed))?;
-    Ok(Parsed { history, format: Format::CompactTsv, lines, fault_events: 0, log_messages: 0 })
+    Ok(())
 }
 
-impl<'a> Rows<'a> {
-    fn operation(&mut self, line: Line<'a>) -> Result<Operation<KvOp, KvRet>, FormatError> {
-        let source = self.source;
-        let columns: Vec<_> = line.text.split('\t').collect();
-        let [client, call, back, kind, key, value] = columns[..] else {
-            let message = format!("{} columns; {EXPECTED}", columns.len());
-            return Err(source.error(line.offset, message));
-        };
-        let at = |column: &str| line.offset + (column.as_ptr() as usize - line.text.as_ptr() as usize);
-        let number = |column: &str, what: &str| {
-            column.parse::<u64>().map_err(|_| {
-                let message = format!("{} is no {what}; expected a whole number from 0", quote(column));
-                source.error(at(column), message)
-            })
-        };
-        let process = ProcessId(number(client, "client")?);
-        let invoked = number(call, "stamp of a call")?;
-        let returned = if back == "-1" { None } else { Some(number(back, "stamp of a return (-1: never)")?) };
-        if returned.is_some_and(|returned| returned < invoked) {
-            let message =
-                format!("it returned ({back}) before it was called ({call}); expected call <= return");
-            return Err(source.error(at(back), message));
-        }
-        let holds = match kind {
-            "g" | "p" | "a" => Kind::List,
-            "r" | "w" | "c" => Kind::Register,
-            _ => {
-                let message = format!("unknown kind {}; expected one of g p a r w c", quote(kind));
-                return Err(source.error(at(kind), message));
-            }
-        };
-        let key = self.key(key, holds, line)?;
-        let mut ret = KvRet::Done;
-        let op = match kind {
-            "g" => {
-                ret = KvRet::Value(if value.is_empty() { Value::Nil } else { value.into() });
-                KvOp::Get { key }
-            }
-            "p" => KvOp::Put { key, value: value.into() },
-            "a" => KvOp::Append { key, value: value.into() },
-            "r" => {
-                ret = KvRet::Value(scalar(value));
-                KvOp::Get { key }
-            }
-            "w" => KvOp::Put { key, value: scalar(value) },
-            _ => {
-                let Some((expected, new)) = value.split_once(':') else {
-                    let message = format!("{} is no change; expected from:to", quote(value));
-                    return Err(source.error(at(value), message));
-                };
-                KvOp::Cas { key, expected: scalar(expected), new: scalar(new) }
-            }
-        };
-        let completion = if returned.is_some() { Completion::Ok(ret) } else { Completion::Info };
-        Ok(Operation { process, op, invoked, returned, completion })
+/// The columns of a line, if there are as many as there should be.
+fn columns(line: &str) -> Option<[&str; COLUMNS]> {
+    let mut tabs = memchr_iter(b'\t', line.as_bytes());
+    let mut columns = [""; COLUMNS];
+    let mut begin = 0;
+    for column in &mut columns[..COLUMNS - 1] {
+        let end = tabs.next()?;
+        *column = &line[begin..end];
+        begin = end + 1;
     }
-
-    fn key(&mut self, key: &'a str, holds: Kind, line: Line<'a>) -> Result<Arc<str>, FormatError> {
-        let (shared, held, since) =
-            self.keys.entry(key).or_insert_with(|| (Arc::from(key), holds, line.number));
-        if *held != holds {
-            let message = format!(
-                "key {} is used as a {} here but as a {} in line {since}; expected one of them",
-                quote(key),
-                holds.name(),
-                held.name()
-            );
-            return Err(self.source.error(line.offset, message));
-        }
-        Ok(Arc::clone(shared))
-    }
+    columns[COLUMNS - 1] = &line[begin..];
+    tabs.next().is_none().then_some(columns)
 }
 
-/// Nothing, a number or a text. Only numbers that are written as numbers are: `007` is not `7`.
-pub(super) fn scalar(text: &str) -> Value {
-    match text.parse::<i64>() {
-        _ if text.is_empty() => Value::Nil,
-        Ok(number) if number.to_string() == text => Value::Int(number),
-        _ => text.into(),
+/// What a line says, if nothing is wrong with it; see [`wrong`].
+fn cells(line: &str) -> Option<Cells<'_>> {
+    let [client, call, back, kind, key, value] = columns(line)?;
+    let (process, invoked) = (whole_number(client)?, whole_number(call)?);
+    let returned = if back == "-1" { NEVER } else { whole_number(back)? };
+    let kind = Kind::of_letter(kind)?;
+    let sound = invoked <= returned && (kind != Kind::Cas || change(value).is_some());
+    sound.then_some(Cells { process, invoked, returned, kind, key, value })
+}
+
+/// What is wrong with a line that is neither a row nor left out.
+#[cold]
+fn wrong(source: Source<'_>, line: Line<'_>) -> FormatError {
+    let Some([client, call, back, kind, _, value]) = columns(line.text) else {
+        let message = format!("{} columns; {EXPECTED}", line.text.split('\t').count());
+        return source.error(line.offset, message);
+    };
+    let at = |column: &str, message: String| {
+        let offset = column.as_ptr() as usize - line.text.as_ptr() as usize;
+        source.error(line.offset + offset, message)
+    };
+    let stamps = [(client, "client"), (call, "stamp of a call"), (back, "stamp of a return (-1: never)")];
+    for (column, what) in stamps {
+        let is_number = whole_number(column).is_some() || (what.contains("-1") && column == "-1");
+        if !is_number {
+            return at(column, format!("{} is no {what}; expected a whole number from 0", quote(column)));
+        }
+    }
+    if back != "-1" && whole_number(back) < whole_number(call) {
+        let message = format!("it returned ({back}) before it was called ({call}); expected call <= return");
+        return at(back, message);
+    }
+    if Kind::of_letter(kind).is_none() {
+        return at(kind, format!("unknown kind {}; expected one of g p a r w c", quote(kind)));
+    }
+    assert!(change(value).is_none(), "a line without fault is a row: {}", line.text);
+    at(value, format!("{} is no change; expected from:to", quote(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_digits_and_one_of_them_is_reserved() {
+        assert_eq!(whole_number("0"), Some(0));
+        assert_eq!(whole_number("0017"), Some(17));
+        assert_eq!(whole_number("18446744073709551614"), Some(u64::MAX - 1));
+        for text in [
+            "",
+            "-1",
+            "+1",
+            "1a",
+            "1 ",
+            "/",
+            ":",
+            "18446744073709551615",
+            "18446744073709551616",
+            "99999999999999999999",
+        ] {
+            assert_eq!(whole_number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_have_whole_lines_and_leave_nothing_out() {
+        let line = "x".repeat(99_999) + "\n";
+        for (lines, threads) in [(0, 4), (1, 4), (60, 1), (60, 3), (60, 9)] {
+            let text = line.repeat(lines) + "last";
+            let parts = parts(&text, threads);
+            assert!(parts.len() <= threads.max(1) && (parts.len() > 1) == (lines > 1 && threads > 1));
+            assert_eq!(parts.iter().map(|part| &text[part.clone()]).collect::<String>(), text);
+            assert!(parts.iter().skip(1).all(|part| text[..part.start].ends_with('\n')));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use rustc_hash::FxHashMap;
 
-use super::tsv::scalar;
+use super::rows::scalar;
 use crate::history::{Completion, History, Operation};
 use crate::kv::{KvOp, KvRet};
 use crate::value::Value;

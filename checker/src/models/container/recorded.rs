@@ -44,7 +44,11 @@ pub(crate) static STACK: Definition = Definition {
     judge: |recorded, _: &Options, bounds| judge(recorded, Container::stack(), bounds),
 };
 
-fn judge(recorded: &Recorded<'_>, spec: Container, bounds: &Bounds<'_>) -> Result<Answer, FormatError> {
+fn judge<'a>(
+    recorded: &Recorded<'a>,
+    spec: Container,
+    bounds: &Bounds<'_>,
+) -> Result<Answer<'a>, FormatError> {
     let history = Arc::new(recorded.typed::<Container>()?);
     let outcome = drains::check(&spec, &history, bounds);
     Ok(Answer { outcome, history: Arc::new(Typed { spec, history }) })

@@ -1,0 +1,302 @@
+//! The rows of a table of key-value operations, as they stand in its text.
+//!
+//! Forty bytes a row, and nothing copied: a million operations are judged without a million of each value. Rows are
+//! sorted by invocation and well-formed, as a [`History`] is; one can be had, but only those operations that need a
+//! search or an explanation have to be made.
+
+use std::sync::Arc;
+
+use super::error::Source;
+use crate::blocks::{Atom, Entries, Entry, What};
+use crate::history::{Completion, History, OpId, Operation, ProcessId, op_id};
+use crate::kv::{KvOp, KvRet, KvSpec};
+use crate::value::Value;
+
+/// What a row does, by its letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Reads a list.
+    Get,
+    /// Overwrites a list.
+    Put,
+    Append,
+    /// Reads a register.
+    Read,
+    /// Writes a register.
+    Write,
+    Cas,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [Self::Get, Self::Put, Self::Append, Self::Read, Self::Write, Self::Cas];
+
+    pub(super) fn of_letter(letter: &str) -> Option<Self> {
+        match letter {
+            "g" => Some(Self::Get),
+            "p" => Some(Self::Put),
+            "a" => Some(Self::Append),
+            "r" => Some(Self::Read),
+            "w" => Some(Self::Write),
+            "c" => Some(Self::Cas),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::Get | Self::Put | Self::Append)
+    }
+
+    /// The name of the function as this project records it.
+    fn function(self) -> &'static str {
+        match self {
+            Self::Get | Self::Read => "read",
+            Self::Put | Self::Write => "write",
+            Self::Append => "append",
+            Self::Cas => "cas",
+        }
+    }
+}
+
+/// A key's number and what is done to it, in four bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target(u32);
+
+impl Target {
+    /// Keys of one table, at most.
+    pub(super) const KEYS_MAX: usize = 1 << 29;
+
+    pub(super) fn new(key: u32, kind: Kind) -> Self {
+        debug_assert!((key as usize) < Self::KEYS_MAX, "keys are counted");
+        Self(key << 3 | kind as u32)
+    }
+
+    pub(super) fn key(self) -> u32 {
+        self.0 >> 3
+    }
+
+    fn kind(self) -> Kind {
+        Kind::ALL[(self.0 & 7) as usize]
+    }
+
+    pub(super) fn with_key(self, key: u32) -> Self {
+        Self::new(key, self.kind())
+    }
+}
+
+/// The return of an operation that is not known to have returned.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) invoked: u64,
+    /// Or [`NEVER`].
+    pub(super) returned: u64,
+    /// Where its value begins in the text, and its length.
+    pub(super) value: usize,
+    pub(super) length: u32,
+    /// Its line, from 1; the greatest number there is stands for all beyond.
+    pub(super) line: u32,
+    /// The number of its process among all.
+    pub(super) process: u32,
+    pub(super) target: Target,
+}
+
+/// All rows of a table, in the order of their invocations; their indices are those of the [`OpId`]s.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) rows: Vec<Row>,
+    /// In order of first use.
+    pub(super) keys: Vec<&'a str>,
+    pub(super) processes: Vec<u64>,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn line(&self, id: OpId) -> u64 {
+        u64::from(self.rows[id.index()].line)
+    }
+
+    pub(crate) fn keys(&self) -> &[&'a str] {
+        &self.keys
+    }
+
+    /// Each function with the first operation that has it.
+    pub(crate) fn functions(&self) -> Vec<(&'static str, OpId)> {
+        let mut functions: Vec<(&'static str, OpId)> = Vec::new();
+        let mut seen = [false; Kind::ALL.len()];
+        for (index, row) in self.rows.iter().enumerate() {
+            let kind = row.target.kind();
+            if !std::mem::replace(&mut seen[kind as usize], true) {
+                let function = kind.function();
+                if functions.iter().all(|(known, _)| *known != function) {
+                    functions.push((function, op_id(index)));
+                }
+            }
+        }
+        functions
+    }
+
+    /// See [`crate::judge::spec_of`].
+    pub(crate) fn spec(&self) -> KvSpec {
+        let any = |of_kind: Kind, empty: bool| {
+            self.rows.iter().any(|row| row.target.kind() == of_kind && (!empty || row.length == 0))
+        };
+        // An empty register holds nothing, but an empty list is a text.
+        KvSpec { empty_is_absent: any(Kind::Append, false) || !any(Kind::Put, true) }
+    }
+
+    /// The rows by key.
+    pub(crate) fn by_key(&self) -> ByKey<'_, 'a> {
+        let mut ends = vec![0u32; self.keys.len()];
+        for row in &self.rows {
+            ends[row.target.key() as usize] += 1;
+        }
+        let mut sum = 0;
+        for end in &mut ends {
+            sum += std::mem::replace(end, sum);
+        }
+        let mut ids = vec![OpId(0); self.rows.len()];
+        for (index, row) in self.rows.iter().enumerate() {
+            let end = &mut ends[row.target.key() as usize];
+            ids[*end as usize] = op_id(index);
+            *end += 1;
+        }
+        ByKey { rows: self, ids, ends }
+    }
+
+    fn value(&self, row: &Row) -> &'a str {
+        &self.source.text[row.value..row.value + row.length as usize]
+    }
+
+    pub(crate) fn is_ok(&self, id: OpId) -> bool {
+        self.rows[id.index()].returned != NEVER
+    }
+
+    /// The operation of a row, given its key.
+    fn typed(&self, row: &Row, key: Arc<str>) -> Operation<KvOp, KvRet> {
+        let value = self.value(row);
+        let mut ret = KvRet::Done;
+        let op = match row.target.kind() {
+            Kind::Get => {
+                ret = KvRet::Value(if value.is_empty() { Value::Nil } else { value.into() });
+                KvOp::Get { key }
+            }
+            Kind::Put => KvOp::Put { key, value: value.into() },
+            Kind::Append => KvOp::Append { key, value: value.into() },
+            Kind::Read => {
+                ret = KvRet::Value(scalar(value));
+                KvOp::Get { key }
+            }
+            Kind::Write => KvOp::Put { key, value: scalar(value) },
+            Kind::Cas => {
+                let (expected, new) = change(value).expect("it was read as a change");
+                KvOp::Cas { key, expected: scalar(expected), new: scalar(new) }
+            }
+        };
+        let returned = (row.returned != NEVER).then_some(row.returned);
+        let completion = if returned.is_some() { Completion::Ok(ret) } else { Completion::Info };
+        let process = ProcessId(self.processes[row.process as usize]);
+        Operation { process, op, invoked: row.invoked, returned, completion }
+    }
+
+    /// One operation.
+    pub(crate) fn operation(&self, id: OpId) -> Operation<KvOp, KvRet> {
+        let row = &self.rows[id.index()];
+        self.typed(row, self.keys[row.target.key() as usize].into())
+    }
+
+    /// All operations.
+    pub(crate) fn history(&self) -> History<KvOp, KvRet> {
+        let keys: Vec<Arc<str>> = self.keys.iter().map(|key| Arc::from(*key)).collect();
+        let typed = |row: &Row| self.typed(row, Arc::clone(&keys[row.target.key() as usize]));
+        let placed = self.rows.iter().map(|row| (u64::from(row.line), typed(row))).collect();
+        History::from_intervals(placed).expect("rows are well-formed")
+    }
+}
+
+/// Nothing, a number or a text. Only numbers that are written as numbers are: `007` is not `7`.
+pub(super) fn scalar(text: &str) -> Value {
+    match text.parse::<i64>() {
+        _ if text.is_empty() => Value::Nil,
+        Ok(number) if number.to_string() == text => Value::Int(number),
+        _ => text.into(),
+    }
+}
+
+/// What a cas expects and what it writes.
+pub(super) fn change(value: &str) -> Option<(&str, &str)> {
+    value.split_once(':')
+}
+
+/// All rows by key.
+#[derive(Debug)]
+pub(crate) struct ByKey<'r, 'a> {
+    rows: &'r Rows<'a>,
+    /// Key by key, each key's in the order of their invocations.
+    ids: Vec<OpId>,
+    /// Where each key's end.
+    ends: Vec<u32>,
+}
+
+impl<'r, 'a> ByKey<'r, 'a> {
+    /// The rows of a key.
+    pub(crate) fn key(&self, key: usize) -> KeyRows<'_, 'a> {
+        let start = key.checked_sub(1).map_or(0, |before| self.ends[before]);
+        KeyRows { rows: self.rows, ids: &self.ids[start as usize..self.ends[key] as usize] }
+    }
+}
+
+/// The rows of one key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyRows<'r, 'a> {
+    rows: &'r Rows<'a>,
+    pub(crate) ids: &'r [OpId],
+}
+
+impl KeyRows<'_, '_> {
+    /// Whether no operation returned.
+    pub(crate) fn is_vacuous(&self) -> bool {
+        !self.ids.iter().any(|id| self.rows.is_ok(*id))
+    }
+
+    /// All operations.
+    pub(crate) fn operations(&self) -> Vec<Operation<KvOp, KvRet>> {
+        let mut key: Option<Arc<str>> = None;
+        let typed = |id: &OpId| {
+            let row = &self.rows.rows[id.index()];
+            let key = key.get_or_insert_with(|| self.rows.keys[row.target.key() as usize].into());
+            self.rows.typed(row, Arc::clone(key))
+        };
+        self.ids.iter().map(typed).collect()
+    }
+}
+
+impl<'a> Entries<'a> for KeyRows<'_, 'a> {
+    fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Scalars are texts here, numbers too: two of them are the same exactly if their texts are.
+    fn entry(&self, index: usize) -> Entry<'a> {
+        let row = &self.rows.rows[self.ids[index].index()];
+        let value = self.rows.value(row);
+        let some = |text: &'a str| if text.is_empty() { Atom::Nil } else { Atom::Text(text) };
+        let what = match row.target.kind() {
+            Kind::Get | Kind::Read if row.returned == NEVER => What::Unread,
+            Kind::Get | Kind::Read => What::Read(some(value)),
+            Kind::Put => What::Put(Atom::Text(value)),
+            Kind::Append => What::Append(Atom::Text(value)),
+            Kind::Write => What::Put(some(value)),
+            Kind::Cas => {
+                let (expected, new) = change(value).expect("it was read as a change");
+                What::Swapped { expected: some(expected), new: some(new) }
+            }
+        };
+        Entry { invoked: row.invoked, completed: row.returned, what }
+    }
+}

@@ -1,0 +1,215 @@
+//! A table of key-value operations while it is read: rows in the order of their lines, names numbered.
+//!
+//! Parts of a table are read by themselves and joined; what concerns the whole (how a key is used, the order of the
+//! rows, whether a process does one thing at a time) is looked at in the end.
+
+use rustc_hash::FxHashMap;
+
+use super::error::{FormatError, Line, Source, quote};
+use super::events_error;
+use super::rows::{Kind, NEVER, Row, Rows, Target};
+use crate::history::{Malformed, ProcessId};
+
+/// No row.
+const NONE: u32 = u32::MAX;
+/// Rows of one table, at most; there may be as many keys.
+const ROWS_MAX: usize = Target::KEYS_MAX / 2 - 1;
+const REGISTER: &str = "register (r w c)";
+const LIST: &str = "list (g p a)";
+
+/// What a line says.
+pub(super) struct Cells<'a> {
+    pub(super) process: u64,
+    pub(super) invoked: u64,
+    /// Or [`NEVER`].
+    pub(super) returned: u64,
+    pub(super) kind: Kind,
+    pub(super) key: &'a str,
+    pub(super) value: &'a str,
+}
+
+/// A key, with the first row that takes it for a register and the first that takes it for a list.
+#[derive(Clone, Copy, Debug)]
+struct Key<'a> {
+    name: &'a str,
+    first: [u32; 2],
+}
+
+/// Rows of a part of a source, or of all of it.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    source: Source<'a>,
+    rows: Vec<Row>,
+    keys: Vec<Key<'a>>,
+    key_numbers: FxHashMap<&'a str, u32>,
+    processes: Vec<u64>,
+    process_numbers: FxHashMap<u64, u32>,
+    /// Lines so far.
+    pub(super) lines: u32,
+    /// What is wrong with the line at which reading ended.
+    pub(super) failure: Option<FormatError>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(source: Source<'a>) -> Self {
+        Self {
+            source,
+            rows: Vec::new(),
+            keys: Vec::new(),
+            key_numbers: FxHashMap::default(),
+            processes: Vec::new(),
+            process_numbers: FxHashMap::default(),
+            lines: 0,
+            failure: None,
+        }
+    }
+
+    /// The number of a name, the next if it is new.
+    fn process(&mut self, process: u64) -> u32 {
+        let next = number(self.processes.len());
+        *self.process_numbers.entry(process).or_insert_with(|| {
+            self.processes.push(process);
+            next
+        })
+    }
+
+    fn key(&mut self, name: &'a str) -> u32 {
+        let next = number(self.keys.len());
+        *self.key_numbers.entry(name).or_insert_with(|| {
+            self.keys.push(Key { name, first: [NONE; 2] });
+            next
+        })
+    }
+
+    /// Adds a row.
+    pub(super) fn add(&mut self, line: Line<'a>, cells: &Cells<'a>) {
+        let (process, key) = (self.process(cells.process), self.key(cells.key));
+        let first = &mut self.keys[key as usize].first[usize::from(cells.kind.is_list())];
+        *first = (*first).min(number(self.rows.len()));
+        self.rows.push(Row {
+            invoked: cells.invoked,
+            returned: cells.returned,
+            value: line.offset + (cells.value.as_ptr() as usize - line.text.as_ptr() as usize),
+            length: u32::try_from(cells.value.len()).expect("the bound of a line is smaller"),
+            line: self.lines,
+            process,
+            target: Target::new(key, cells.kind),
+        });
+    }
+
+    /// Adds what was read of the part behind; nothing, if reading ended before it.
+    pub(super) fn extend(&mut self, part: Table<'a>) {
+        if self.failure.is_some() || self.is_full() {
+            return;
+        }
+        let before = number(self.rows.len());
+        let keys: Vec<u32> = part.keys.iter().map(|key| self.key(key.name)).collect();
+        for (key, part) in keys.iter().zip(&part.keys) {
+            for (first, part) in self.keys[*key as usize].first.iter_mut().zip(part.first) {
+                *first = (*first).min(before.saturating_add(part));
+            }
+        }
+        let processes: Vec<u32> = part.processes.iter().map(|process| self.process(*process)).collect();
+        self.rows.extend(part.rows.into_iter().map(|row| Row {
+            line: row.line.saturating_add(self.lines),
+            process: processes[row.process as usize],
+            target: row.target.with_key(keys[row.target.key() as usize]),
+            ..row
+        }));
+        self.lines = self.lines.saturating_add(part.lines);
+        self.failure = part.failure;
+    }
+
+    /// Whether there are more rows than there may be, so that no more need be read.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len() > self.rows_max()
+    }
+
+    fn rows_max(&self) -> usize {
+        self.source.limits.operations_max.min(ROWS_MAX)
+    }
+
+    /// The rows as a history has them, or what is wrong first.
+    pub(super) fn finish(mut self) -> Result<Rows<'a>, FormatError> {
+        if let Some(error) = self.failure() {
+            return Err(error);
+        }
+        if !self.rows.is_sorted_by_key(order) {
+            self.rows.sort_unstable_by_key(order);
+            self.renumber();
+        }
+        self.one_at_a_time()?;
+        let Self { source, rows, keys, processes, .. } = self;
+        let keys = keys.into_iter().map(|key| key.name).collect();
+        Ok(Rows { source, rows, keys, processes })
+    }
+
+    fn failure(&mut self) -> Option<FormatError> {
+        let bound = self.rows_max();
+        let mixed = self.keys.iter().filter(|key| !key.first.contains(&NONE));
+        let first = mixed.min_by_key(|key| key.first.iter().max());
+        if let Some(Key { name, first: [register, list] }) = first {
+            let (here, since) =
+                (self.rows[*register.max(list) as usize], self.rows[*register.min(list) as usize]);
+            if (*register.max(list) as usize) < bound {
+                let (holds, held) = if list > register { (LIST, REGISTER) } else { (REGISTER, LIST) };
+                let message = format!(
+                    "key {} is used as a {holds} here but as a {held} in line {}; expected one of them",
+                    quote(name),
+                    since.line,
+                );
+                return Some(self.error(&here, message));
+            }
+        }
+        if self.is_full() {
+            let message = format!(
+                "more than {bound} operations, the bound of one history (operations_max); split it by key"
+            );
+            return Some(self.error(&self.rows[bound], message));
+        }
+        self.failure.take()
+    }
+
+    fn error(&self, row: &Row, message: String) -> FormatError {
+        self.source.error(self.source.line_offset(row.line.into()), message)
+    }
+
+    /// Numbers the keys in the order of their first rows.
+    fn renumber(&mut self) {
+        let mut numbers = vec![NONE; self.keys.len()];
+        let mut keys = Vec::with_capacity(self.keys.len());
+        for row in &mut self.rows {
+            let known = &mut numbers[row.target.key() as usize];
+            if *known == NONE {
+                *known = number(keys.len());
+                keys.push(self.keys[row.target.key() as usize]);
+            }
+            row.target = row.target.with_key(*known);
+        }
+        self.keys = keys;
+    }
+
+    /// Refuses two operations of one process at the same time.
+    fn one_at_a_time(&self) -> Result<(), FormatError> {
+        let mut busy_until = vec![0; self.processes.len()];
+        for row in &self.rows {
+            let busy = &mut busy_until[row.process as usize];
+            if row.invoked < *busy {
+                let process = ProcessId(self.processes[row.process as usize]);
+                let overlap = Malformed::Overlap { place: row.line.into(), process };
+                return Err(events_error(self.source, &overlap));
+            }
+            *busy = if row.returned == NEVER { row.invoked } else { row.returned };
+        }
+        Ok(())
+    }
+}
+
+/// As a history sorts them; of equals, that which comes first in the text.
+fn order(row: &Row) -> (u64, u64, usize) {
+    (row.invoked, row.returned, row.value)
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).expect("no more than there are rows")
+}

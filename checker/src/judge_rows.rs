@@ -1,0 +1,70 @@
+//! Judges the rows of a table key by key, as they stand in its text.
+//!
+//! Operations are made only of keys that need the search or an explanation. The check of exactly-once appends has
+//! nothing to add: it judges lists of elements, and those of tables are texts.
+
+use std::borrow::Cow;
+
+use crate::blocks;
+use crate::certificate::{NotProven, verify_all};
+use crate::format::{ByKey, Ending, Rows};
+use crate::history::{OpId, Operation};
+use crate::kv::{KvOp, KvRet, KvSpec};
+use crate::linearizable::{Known, Pending, Stop, conclude, is_settled};
+use crate::model::JudgedHistory;
+use crate::parallel::in_order;
+use crate::spec::Spec;
+use crate::verdict::{Bounds, CheckOutcome};
+
+/// Whether the rows of every key are linearizable.
+pub(crate) fn judge_rows(rows: &Rows<'_>, bounds: &Bounds<'_>) -> CheckOutcome {
+    let (spec, by_key) = (rows.spec(), rows.by_key());
+    let known = decide(&spec, &by_key, rows.keys().len(), bounds);
+    let settled = |known: &Known| known.verdict.is_some_and(is_settled);
+    // The operations of the other keys, for as long as they are referred to.
+    let made: Vec<Vec<Operation<KvOp, KvRet>>> = (0..)
+        .zip(&known)
+        .map(|(key, known)| if settled(known) { Vec::new() } else { by_key.key(key).operations() })
+        .collect();
+    let pending = rows.keys().iter().zip(known).enumerate().map(|(key, (name, known))| {
+        let (name, ids) = (Cow::Borrowed(*name), by_key.key(key).ids);
+        if settled(&known) {
+            Pending::settled(name, ids.len(), known)
+        } else {
+            Pending::new(name, Cow::Borrowed(ids), made[key].iter().collect(), known)
+        }
+    });
+    conclude(&spec, pending.collect(), bounds)
+}
+
+/// What is known of the keys without a search.
+fn decide(spec: &KvSpec, by_key: &ByKey<'_, '_>, keys: usize, bounds: &Bounds<'_>) -> Vec<Known> {
+    let stop = Stop::new(bounds);
+    in_order(keys, bounds.threads, |key| {
+        let rows = by_key.key(key);
+        match () {
+            () if rows.is_vacuous() => Known::vacuous(bounds),
+            () if stop.after(rows.ids.len()) => Known::NOTHING,
+            () => Known::directly(blocks::decide(spec, &rows).as_ref(), rows.ids, bounds),
+        }
+    })
+}
+
+impl JudgedHistory for Rows<'_> {
+    fn len(&self) -> usize {
+        Rows::len(self)
+    }
+
+    fn words(&self, id: OpId) -> String {
+        let operation = self.operation(id);
+        self.spec().describe(&operation.op, operation.ret())
+    }
+
+    fn ending(&self, id: OpId) -> Ending {
+        if self.is_ok(id) { Ending::Ok } else { Ending::Info }
+    }
+
+    fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {
+        verify_all(&self.spec(), &self.history(), outcome)
+    }
+}
