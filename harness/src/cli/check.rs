@@ -16,7 +16,7 @@ use crate::trial::failure::counted;
 
 use super::console::{Console, complain_error, told};
 use super::exit::Exit;
-use super::flags::{self, OutputFlags};
+use super::flags::{self, JobsFlag, OutputFlags};
 use crate::clocks::Stopwatch;
 
 /// Violations of one history that are told, at most.
@@ -46,6 +46,8 @@ pub(crate) struct CheckCommand {
     /// Write a report of the history (of one file only)
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    jobs: JobsFlag,
     #[command(flatten)]
     output: OutputFlags,
 }
@@ -129,7 +131,12 @@ impl CheckCommand {
         let bytes = read(file, &name)?;
         let stopwatch = Stopwatch::start();
         let over = || self.timeout.is_some_and(|timeout| stopwatch.wall() >= timeout);
-        let bounds = Bounds { memory_bytes_max: self.memory, should_stop: &over, ..Bounds::default() };
+        let bounds = Bounds {
+            memory_bytes_max: self.memory,
+            threads: self.jobs.jobs(),
+            should_stop: &over,
+            ..Bounds::default()
+        };
         let options = Options { format: self.format.0, model: self.model.0, ..Options::default() };
         let (recorded, judged) = judge(&name, &bytes, &options, &bounds)?;
         let elapsed = stopwatch.wall();
@@ -144,7 +151,7 @@ impl CheckCommand {
         Ok(judged.outcome.verdict.into())
     }
 
-    fn tell(&self, console: &Console, recorded: &Recorded<'_>, judged: &Judged) {
+    fn tell(&self, console: &Console, recorded: &Recorded<'_>, judged: &Judged<'_>) {
         let outcome = &judged.outcome;
         let mut sizes = vec![
             counted(judged.operations.total() as u64, "operation"),
@@ -192,7 +199,7 @@ fn read(file: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read {name}; give the file of a recorded history"))
 }
 
-fn line<'a>(recorded: &Recorded<'_>, judged: &'a Judged, elapsed_us: u64) -> CheckLine<'a> {
+fn line<'a>(recorded: &Recorded<'_>, judged: &'a Judged<'_>, elapsed_us: u64) -> CheckLine<'a> {
     let outcome = &judged.outcome;
     let partition = |part: &'_ squall_checker::verdict::Partition| (part.operations, part.verdict);
     CheckLine {
@@ -218,7 +225,7 @@ fn write_report(
     console: &Console,
     path: &Path,
     recorded: &Recorded<'_>,
-    judged: &Judged,
+    judged: &Judged<'_>,
 ) -> anyhow::Result<()> {
     write_file(path, history_page(recorded, judged).as_bytes())?;
     console.say(format!("  report:    {}", path.display()));

@@ -111,9 +111,8 @@ pub(crate) struct SeedsFlags {
     /// One seed only
     #[arg(long, value_name = "SEED", value_parser = seed, conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Worker threads [default: one per processor]
-    #[arg(long, value_name = "N", env = "SQUALL_JOBS", hide_env_values = true, value_parser = jobs)]
-    jobs: Option<usize>,
+    #[command(flatten)]
+    jobs: JobsFlag,
 }
 
 impl SeedsFlags {
@@ -123,6 +122,21 @@ impl SeedsFlags {
         one.or_else(|| self.seeds.clone()).unwrap_or(default)
     }
 
+    /// Worker threads.
+    pub(crate) fn jobs(&self) -> usize {
+        self.jobs.jobs()
+    }
+}
+
+/// How much happens at a time.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct JobsFlag {
+    /// Worker threads [default: one per processor]
+    #[arg(long, value_name = "N", env = "SQUALL_JOBS", hide_env_values = true, value_parser = jobs)]
+    jobs: Option<usize>,
+}
+
+impl JobsFlag {
     /// Worker threads.
     pub(crate) fn jobs(&self) -> usize {
         self.jobs.unwrap_or_else(processors)

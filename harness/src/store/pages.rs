@@ -24,7 +24,7 @@ pub fn report_page<T>(plan: &Plan<T>, outcome: &Outcome, replay: &str) -> String
 }
 
 /// The report of a recorded history, as a page.
-pub fn history_page(recorded: &Recorded<'_>, judged: &Judged) -> String {
+pub fn history_page(recorded: &Recorded<'_>, judged: &Judged<'_>) -> String {
     render(&history_data(recorded, judged))
 }
 
@@ -212,7 +212,7 @@ fn recorded_operation(id: OpId, raw: &RawOperation, timed: bool) -> ReportOperat
 
 /// The data of a recorded history's report. Where not every event has a time, stamps stand for times: only their
 /// order is known.
-fn history_data(recorded: &Recorded<'_>, judged: &Judged) -> ReportData {
+fn history_data(recorded: &Recorded<'_>, judged: &Judged<'_>) -> ReportData {
     let timed = recorded.is_timed();
     let operations: Vec<ReportOperation> = (0u32..)
         .zip(recorded.operations())
