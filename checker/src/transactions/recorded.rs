@@ -49,7 +49,7 @@ fn judge(
     datatype: Datatype,
     options: &Options,
     bounds: &Bounds<'_>,
-) -> Result<Answer, FormatError> {
+) -> Result<Answer<'static>, FormatError> {
     let history = read(recorded, datatype)?;
     let judged = check(&history, &Wanted { level: options.level }, bounds);
     Ok(Answer { outcome: judged.outcome, history: Arc::new(history) })
