@@ -97,15 +97,67 @@ fn a_bug_is_invalid_and_its_account_says_how_to_go_on() {
     let text = stderr(&output);
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("invalid: append "), "{text}");
-    let tail = &lines[lines.len() - 3..];
+    assert!(lines[0].contains("; shrunk to ") && lines[0].ends_with(')'), "{text}");
+    let report = lines.iter().position(|line| line.starts_with("  report:")).expect("a report");
+    let tail = &lines[report..];
     assert!(tail[0].starts_with("  report:    results/append/"), "{text}");
     assert!(tail[1].starts_with("  replay:    squall replay results/append/"), "{text}");
     assert!(tail[2].ends_with(" --save tests/regressions"), "{text}");
+    assert!(tail[3].starts_with("  shrunk:    squall replay results/append/"), "{text}");
+    assert!(tail[4].starts_with("  as a test: ") && tail[4].ends_with("/shrunk/replay.rs"), "{text}");
     assert!(
         folder.path().join("results/latest/trace.jsonl.zst").is_file(),
         "failures keep their full recording"
     );
     assert_eq!(stdout(&output), "", "data only where it was asked for");
+}
+
+#[test]
+fn a_failure_is_shrunk_and_says_when_it_no_longer_fails() {
+    let folder = folder();
+    let bug = ["--bug", "no-deduplication", "--nemesis", "duplication", "--seed", "5"];
+    let (output, results) = stored(&folder, &[&bug[..], &["--shrink", "0s"]].concat());
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    assert!(!results.join("shrunk").exists() && !stderr(&output).contains("shrunk"), "{}", stderr(&output));
+
+    let output = squall(&folder, &["shrink", results.to_str().expect("text"), "--json", "--jobs", "2"]);
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    let (line, shrunk) = (json(&output), results.join("shrunk"));
+    assert_eq!(line["verdict"], "invalid");
+    let counts = &line["operations"];
+    let operations = counts["ok"].as_u64().unwrap_or(0) + counts["info"].as_u64().unwrap_or(0);
+    assert!(operations <= 12, "{line}");
+    for file in ["run.json", "plan.json", "history.jsonl", "report.html", "trace.jsonl.zst", "replay.rs"] {
+        assert!(shrunk.join(file).is_file(), "{file}");
+    }
+    let test = std::fs::read_to_string(shrunk.join("replay.rs")).expect("a text");
+    let plan = std::fs::read_to_string(shrunk.join("plan.json")).expect("a text");
+    assert!(test.contains("squall::replay::assert_valid(PLAN)") && test.contains(&plan), "{test}");
+    let panic = std::panic::catch_unwind(|| squall::replay::assert_valid(&plan)).expect_err("it still fails");
+    let text = panic.downcast_ref::<String>().expect("a text");
+    assert!(text.starts_with("invalid: append "), "{text}");
+
+    let shrunk = shrunk.to_str().expect("text");
+    for simulator in ["turmoil", "event-loop"] {
+        let output = squall(&folder, &["replay", shrunk, "--simulator", simulator]);
+        assert_eq!(code(&output), 1, "{}", stderr(&output));
+        assert!(stderr(&output).contains("the same as stored"), "{}", stderr(&output));
+    }
+
+    // As if the bug had been found, and another build been made.
+    let without = plan.replace("\"no-deduplication\"", "");
+    std::fs::write(Path::new(shrunk).join("plan.json"), &without).expect("written");
+    squall::replay::assert_valid(&without);
+    change(&Path::new(shrunk).join("run.json"), |record| record["build"] = "another".into());
+    for command in ["replay", "shrink"] {
+        let output = squall(&folder, &[command, shrunk]);
+        assert_eq!(code(&output), 6, "{}", stderr(&output));
+        assert!(stderr(&output).contains("no longer fails"), "{}", stderr(&output));
+    }
+    std::fs::remove_file(Path::new(shrunk).join("run.json")).expect("removed");
+    let output = squall(&folder, &["shrink", shrunk]);
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("nothing to shrink"), "{}", stderr(&output));
 }
 
 #[test]

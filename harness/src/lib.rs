@@ -86,6 +86,7 @@ pub mod nemesis;
 pub mod node;
 pub mod replay;
 pub mod report;
+pub mod shrink;
 pub mod sim;
 pub mod soak;
 pub mod store;

@@ -11,6 +11,7 @@ use squall_checker::Verdict;
 
 use crate::soak::{ClusterPlan, Experiment, ExperimentError};
 use crate::store::RunRecord;
+use crate::trial::failure::Account;
 use crate::trial::{Manner, Outcome};
 
 /// Bytes of a plan or a record, at most.
@@ -112,6 +113,21 @@ pub fn read(path: &Path) -> Result<Stored, ReplayError> {
     let record = has_record.then(|| read_json(&record_path, "the record of a run")).transpose()?;
     let folder = record.is_some().then_some(folder);
     Ok(Stored { plan, experiment, record, folder })
+}
+
+/// Runs a plan, given as its text, and panics if it fails: for tests that keep a plan which once failed.
+///
+/// # Panics
+///
+/// If the text is no plan, or the run is not valid; the message says what is wrong.
+pub fn assert_valid(plan: &str) {
+    let plan: ClusterPlan = serde_json::from_str(plan).unwrap_or_else(|error| panic!("not a plan: {error}"));
+    let experiment =
+        Experiment::of_plan(&plan).unwrap_or_else(|error| panic!("not a possible plan: {error}"));
+    let outcome = experiment.run(&plan);
+    let account =
+        Account { config: &plan.config, seed: plan.seed, outcome: &outcome, results: None, shrunk: None };
+    assert!(outcome.verdict == Verdict::Valid, "{account}");
 }
 
 fn read_plan(path: &Path) -> Result<ClusterPlan, ReplayError> {

@@ -206,7 +206,7 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
     Ok(range)
 }
 
-fn jobs(text: &str) -> Result<usize, String> {
+pub(crate) fn jobs(text: &str) -> Result<usize, String> {
     let jobs: usize = text.parse().map_err(|_| "expected a number of threads")?;
     if (1..=JOBS_MAX).contains(&jobs) { Ok(jobs) } else { Err(format!("expected 1 to {JOBS_MAX} threads")) }
 }

@@ -3,6 +3,8 @@
 //! First the cluster as it should be, soaked under all faults; then with one planted bug, which is found, explained in
 //! words and reported.
 
+use std::path::Path;
+
 use crate::soak::{Tally, Wanted};
 use crate::store::Store;
 
@@ -10,6 +12,7 @@ use super::console::{Console, complain_error};
 use super::exit::Exit;
 use super::flags::processors;
 use super::recording::{Place, Recording, explain, run_recorded, tell};
+use super::shrinking::{self, shrunk_besides, tell_shrunk};
 use super::soak::{Soaking, exit_of, tell_summary};
 use crate::clocks::{Moment, Stopwatch};
 
@@ -62,6 +65,7 @@ fn clean_soak(console: &Console, store: &Store) -> anyhow::Result<Tally> {
         check_determinism: false,
         vacuous_max: 5.0,
         json: false,
+        shrink: std::time::Duration::ZERO,
     };
     let (summary, tally) = soaking.go(folder, &began)?;
     tell_summary(console, &summary);
@@ -87,7 +91,14 @@ fn planted_bug(console: &Console, store: &Store) -> anyhow::Result<bool> {
         let recording = Recording { plan: &plan, outcome: &outcome, elapsed_ms, began: &began };
         let (_, record) = recording.store(&Place::Runs(store))?;
         console.say(format!("found by its {} seed:", ordinal(seed + 1)));
-        tell(console, &plan, &outcome, record.run.results.as_deref());
+        let folder = record.run.results.as_deref();
+        let kept = folder.and_then(|folder| {
+            shrunk_besides(console, &plan, Path::new(folder), processors(), shrinking::BUDGET)
+        });
+        tell(console, &plan, &outcome, folder, kept.as_ref());
+        if let Some(kept) = &kept {
+            tell_shrunk(console, kept);
+        }
         if let Some(violation) = outcome.violations.first() {
             console.say("why:");
             explain(console, violation);

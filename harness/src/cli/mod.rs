@@ -16,6 +16,8 @@ mod recording;
 mod replay;
 mod report;
 mod run;
+mod shrink;
+mod shrinking;
 mod soak;
 
 use std::ffi::OsString;
@@ -49,6 +51,8 @@ enum Command {
     Check(check::CheckCommand),
     /// Run a stored plan again; compare digest and verdict with what is stored
     Replay(replay::ReplayCommand),
+    /// The smallest plan that fails in the same way as a stored one
+    Shrink(shrink::ShrinkCommand),
     /// Every planted bug: found or not, by which check, after how many seeds
     Mutants(mutants::MutantsCommand),
     /// Write the report of a stored run again
@@ -75,6 +79,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Soak(command)) => command.execute(),
         Some(Command::Check(command)) => command.execute(),
         Some(Command::Replay(command)) => command.execute(),
+        Some(Command::Shrink(command)) => command.execute(),
         Some(Command::Mutants(command)) => command.execute(),
         Some(Command::Report(command)) => command.execute(),
         Some(Command::List(command)) => command.execute(),

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use squall_checker::Verdict;
 
 use crate::determinism::{self, NotDeterministic};
+use crate::shrink::Size;
 use crate::soak::{ClusterPlan, Experiment};
 use crate::store::{RunRecord, SoakFolder, Store, StoreError, with_run};
 use crate::trial::Outcome;
 use crate::trial::failure::Account;
 
 use super::console::Console;
+use super::shrinking::{Kept, size_text};
 use crate::clocks::Moment;
 
 /// A run that is to be stored.
@@ -42,8 +44,16 @@ impl Recording<'_> {
 }
 
 /// Says what came of a run.
-pub(crate) fn tell(console: &Console, plan: &ClusterPlan, outcome: &Outcome, results: Option<&str>) {
-    let account = Account { config: &plan.config, seed: plan.seed, outcome, results };
+pub(crate) fn tell(
+    console: &Console,
+    plan: &ClusterPlan,
+    outcome: &Outcome,
+    results: Option<&str>,
+    kept: Option<&Kept>,
+) {
+    let shrunk = kept.map(|kept| size_text(Size::of(&kept.shrunk.plan)));
+    let shrunk = shrunk.as_deref();
+    let account = Account { config: &plan.config, seed: plan.seed, outcome, results, shrunk };
     console.verdict(outcome.verdict, &account.to_string());
     if outcome.verdict == Verdict::Valid {
         if let Some(results) = results {

@@ -44,7 +44,7 @@ impl ReplayCommand {
         let (outcome, differs) = run_recorded(&stored.experiment, &stored.plan, false);
         let elapsed_ms = stopwatch.wall_ms();
         let line = self.line(&stored, &outcome, elapsed_ms, &began)?;
-        tell(&console, &stored.plan, &outcome, line.results.as_deref());
+        tell(&console, &stored.plan, &outcome, line.results.as_deref(), None);
         if self.output.json {
             console.json(&line)?;
         }

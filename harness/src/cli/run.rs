@@ -1,16 +1,18 @@
 //! `squall run`: one run, stored whatever comes of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use squall_checker::Verdict;
 
 use crate::replay;
 use crate::soak::{ClusterPlan, Experiment};
 
 use super::console::complain_error;
 use super::exit::Exit;
-use super::flags::{ExperimentFlags, OutputFlags, ResultsFlag, SeedFlag};
+use super::flags::{ExperimentFlags, OutputFlags, ResultsFlag, SeedFlag, processors};
 use super::recording::{Place, Recording, run_recorded, tell};
+use super::shrinking::{ShrinkFlags, shrunk_besides, tell_shrunk};
 use crate::clocks::{Moment, Stopwatch};
 
 /// One run.
@@ -30,6 +32,8 @@ pub(crate) struct RunCommand {
     /// Run twice and compare the digests
     #[arg(long)]
     check_determinism: bool,
+    #[command(flatten)]
+    shrink: ShrinkFlags,
     #[command(flatten)]
     results: ResultsFlag,
     #[command(flatten)]
@@ -58,7 +62,14 @@ impl RunCommand {
             Recording { plan: &plan, outcome: &outcome, elapsed_ms: stopwatch.wall_ms(), began: &began };
         let stored = recording.store(&Place::Runs(&store));
         let results = stored.as_ref().ok().and_then(|(_, record)| record.run.results.as_deref());
-        tell(&console, &plan, &outcome, results);
+        let folder = results.filter(|_| outcome.verdict == Verdict::Invalid && differs.is_none());
+        let kept = folder.and_then(|folder| {
+            shrunk_besides(&console, &plan, Path::new(folder), processors(), self.shrink.shrink)
+        });
+        tell(&console, &plan, &outcome, results, kept.as_ref());
+        if let Some(kept) = &kept {
+            tell_shrunk(&console, kept);
+        }
         let exit = match stored {
             Ok((_, record)) => {
                 if self.output.json {
@@ -67,7 +78,7 @@ impl RunCommand {
                 Exit::from(outcome.verdict)
             }
             // The verdict survives to the exit code, even where nothing else does.
-            Err(error) if outcome.verdict == squall_checker::Verdict::Invalid => {
+            Err(error) if outcome.verdict == Verdict::Invalid => {
                 complain_error(&error.to_string());
                 Exit::Invalid
             }

@@ -1,12 +1,17 @@
 //! `squall soak`: many seeds, a line for each, a summary at the end, failures stored whole.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use squall_checker::Verdict;
 
-use crate::soak::{self, Experiment, FAILURES_MAX, Frame, Outside, SeedReport, SoakSettings, Summary, Tally};
+use crate::shrink::{Cause, Size};
+use crate::soak::{
+    self, ClusterPlan, Experiment, FAILURES_MAX, Frame, Outside, SeedReport, SoakSettings, Summary, Tally,
+};
 use crate::store::{SoakFolder, StoreError, build_id};
 
 use super::CliError;
@@ -15,6 +20,7 @@ use super::exit::Exit;
 use super::flags::{self, ExperimentFlags, OutputFlags, ResultsFlag, SeedsFlags};
 use super::progress::Progress;
 use super::recording::{Place, Recording, tell};
+use super::shrinking::{ShrinkFlags, shrunk_besides, size_text, tell_shrunk};
 use crate::clocks::{Moment, Stopwatch};
 
 /// Seeds of a soak that was not told.
@@ -36,6 +42,8 @@ pub(crate) struct SoakCommand {
     /// Tolerate this share of vacuous seeds, in percent
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
     vacuous_max: f64,
+    #[command(flatten)]
+    shrink: ShrinkFlags,
     #[command(flatten)]
     results: ResultsFlag,
     #[command(flatten)]
@@ -59,6 +67,8 @@ pub(crate) struct Soaking<'a> {
     pub(crate) check_determinism: bool,
     pub(crate) vacuous_max: f64,
     pub(crate) json: bool,
+    /// How long failures are shrunk, all together.
+    pub(crate) shrink: Duration,
 }
 
 impl SoakCommand {
@@ -80,6 +90,7 @@ impl SoakCommand {
             check_determinism: self.check_determinism,
             vacuous_max: self.vacuous_max,
             json: self.output.json,
+            shrink: self.shrink.shrink,
         };
         let (summary, tally) = soaking.go(folder, &began)?;
         tell_summary(&console, &summary);
@@ -114,11 +125,13 @@ impl Soaking<'_> {
         let over = || self.budget.is_some_and(|budget| stopwatch.wall() >= budget);
         let outside = Outside { wall: &|| stopwatch.wall(), should_stop: &over };
         let mut tally = Tally::default();
+        let mut causes = BTreeMap::new();
         let mut progress =
             Progress::new(self.console, "seeds", if self.seeds.end == u64::MAX { 0 } else { count });
         let mut take = |mut report: SeedReport| -> Result<(), Taken> {
             report.line.replay = format!("squall run{} --seed {}", self.flags, report.line.seed);
             self.take(&mut report, &folder, began, &progress)?;
+            note_cause(&mut causes, &report);
             let line = serde_json::to_string(&report.line).expect("a line is plain data");
             folder.seed(&line)?;
             if self.json {
@@ -131,6 +144,7 @@ impl Soaking<'_> {
         let result = soak::soak(&settings, &outside, &mut take);
         progress.finish();
         result.map_err(|error| CliError::from(error).0)?;
+        self.shrink_each(&causes);
         let frame = Frame {
             config: self.experiment.config(),
             build: build_id(),
@@ -143,6 +157,19 @@ impl Soaking<'_> {
         let summary = tally.summary(&frame);
         folder.finish(&serde_json::to_string_pretty(&summary)?)?;
         Ok((summary, tally))
+    }
+
+    /// Shrinks one failure of each cause, as long as there is time.
+    fn shrink_each(&self, causes: &Causes) {
+        let stopwatch = Stopwatch::start();
+        for (cause, (plan, folder)) in causes {
+            let left = self.shrink.saturating_sub(stopwatch.wall());
+            let Some(kept) = shrunk_besides(self.console, plan, folder, self.jobs, left) else { continue };
+            let sizes = size_text(Size::of(&kept.shrunk.plan));
+            let (check, kind) = (&cause.check, &cause.kind);
+            self.console.say(format!("{check} {kind}, seed {:#x}: shrunk to {sizes}", plan.seed));
+            tell_shrunk(self.console, &kept);
+        }
     }
 
     /// Stores and tells what is not simply valid.
@@ -159,7 +186,7 @@ impl Soaking<'_> {
             let recording = Recording { plan, outcome, elapsed_ms: report.line.elapsed_ms, began };
             let (_, record) = recording.store(&Place::Failures(folder))?;
             report.line = record.run;
-            progress.aside(|| tell(self.console, plan, outcome, report.line.results.as_deref()));
+            progress.aside(|| tell(self.console, plan, outcome, report.line.results.as_deref(), None));
         } else if report.line.verdict != Verdict::Valid {
             let (verdict, replay) = (report.line.verdict, &report.line.replay);
             let why = match report.line.violations.first() {
@@ -182,6 +209,16 @@ impl Soaking<'_> {
             progress.aside(|| complain_error(&format!("seed {seed:#x}: {differs}")));
         }
         Ok(())
+    }
+}
+
+/// The first stored failure of each cause: its plan and its folder.
+type Causes = BTreeMap<Cause, (ClusterPlan, PathBuf)>;
+
+fn note_cause(causes: &mut Causes, report: &SeedReport) {
+    let (Some(failure), Some(folder)) = (&report.failure, &report.line.results) else { return };
+    if let Some(cause) = Cause::of(&failure.1) {
+        causes.entry(cause).or_insert_with(|| (failure.0.clone(), folder.into()));
     }
 }
 

@@ -53,6 +53,8 @@ pub struct StoredRun<'a> {
     pub outcome: &'a Outcome,
     /// The text of `report.html`, given the replay command.
     pub report: &'a dyn Fn(&str) -> String,
+    /// The text of `replay.rs`, a test that replays the plan; for plans that were shrunk.
+    pub rust_test: Option<&'a str>,
 }
 
 /// Puts together everything about a run that is kept, and hands it to `write`.
@@ -66,7 +68,7 @@ pub(crate) fn with_run<T: Serialize, R>(
     let line = RunLine::new(&plan.config, plan.seed, outcome, elapsed_ms, String::new());
     let record = RunRecord::new(build_id().into(), began.text.clone(), line, plan.config.clone(), outcome);
     let report = |replay: &str| report_page(plan, outcome, replay);
-    write(&StoredRun { record: &record, plan: &plan_text(plan), outcome, report: &report })
+    write(&StoredRun { record: &record, plan: &plan_text(plan), outcome, report: &report, rust_test: None })
 }
 
 impl std::fmt::Debug for StoredRun<'_> {
@@ -102,6 +104,15 @@ impl Store {
         let (folder, record) = write_run_folder(&parent, &name, run)?;
         self.point_latest_at(&folder)?;
         Ok((folder, record))
+    }
+
+    /// Stores a shrunk run below the folder of the run that it came from.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written whole; nothing is left of it then.
+    pub fn write_shrunk(folder: &Path, run: &StoredRun<'_>) -> Result<(PathBuf, RunRecord), StoreError> {
+        write_run_folder(folder, "shrunk", run)
     }
 
     /// Begins the results of a soak.
@@ -210,6 +221,9 @@ fn fill_run_folder(unfinished: &Path, folder: &Path, run: &StoredRun<'_>) -> Res
     write_file(&unfinished.join("history.jsonl"), run.outcome.history_jsonl().as_bytes())?;
     write_file(&unfinished.join("history.txt"), run.outcome.history_text().as_bytes())?;
     write_file(&unfinished.join("report.html"), (run.report)(&record.run.replay).as_bytes())?;
+    if let Some(text) = run.rust_test {
+        write_file(&unfinished.join("replay.rs"), text.as_bytes())?;
+    }
     let text = serde_json::to_string_pretty(&record).expect("a record is plain data") + "\n";
     write_file(&unfinished.join("run.json"), text.as_bytes())?;
     sync_folder(unfinished)?;

@@ -25,6 +25,7 @@ fn stored(test: impl FnOnce(&StoredRun<'_>)) {
         plan: &text,
         outcome: &outcome,
         report: &|replay| format!("<p>{replay}"),
+        rust_test: None,
     });
 }
 

@@ -223,7 +223,7 @@ impl<S: Subject<W>, W: Workload> Trial<S, W> {
 }
 
 fn account<T>(plan: &Plan<T>, outcome: &Outcome, results: Option<&str>) -> String {
-    Account { config: &plan.config, seed: plan.seed, outcome, results }.to_string()
+    Account { config: &plan.config, seed: plan.seed, outcome, results, shrunk: None }.to_string()
 }
 
 /// The seeds that the environment asks for, if it does.

@@ -24,6 +24,8 @@ pub struct Account<'a> {
     pub outcome: &'a Outcome,
     /// The folder with its report and plan, if it was stored.
     pub results: Option<&'a str>,
+    /// What it was shrunk to, in words.
+    pub shrunk: Option<&'a str>,
 }
 
 /// A count with its noun: `1 fault`, `4 faults`.
@@ -59,9 +61,10 @@ impl Account<'_> {
             counted(counts.ok + counts.fail + counts.info, "operation"),
             counted(outcome.faults_injected() as u64, "fault"),
         ];
+        let shrunk = self.shrunk.map_or(String::new(), |sizes| format!("; shrunk to {sizes}"));
         let outside = if outcome.outside_model { "; outside the model" } else { "" };
         let (verdict, workload) = (outcome.verdict, &config.workload);
-        format!("{verdict}: {workload}{check}, seed {seed:#x} ({}{outside})", sizes.join(", "))
+        format!("{verdict}: {workload}{check}, seed {seed:#x} ({}{outside}{shrunk})", sizes.join(", "))
     }
 
     /// What is wrong, or why the run does not count; one sentence each.
@@ -155,7 +158,7 @@ mod tests {
 
     fn account(outcome: &Outcome, results: Option<&str>) -> String {
         let config = Config { clients: 8, ..Config::default() };
-        Account { config: &config, seed: 0x3f2a, outcome, results }.to_string()
+        Account { config: &config, seed: 0x3f2a, outcome, results, shrunk: None }.to_string()
     }
 
     #[test]
@@ -173,6 +176,14 @@ mod tests {
           replay:    squall replay results/append/20260712T101500Z-paxos-0x3f2a
           keep it:   squall replay results/append/20260712T101500Z-paxos-0x3f2a --save tests/regressions
         ");
+    }
+
+    #[test]
+    fn a_failure_that_was_shrunk_says_to_what() {
+        let (outcome, config) = (outcome(Verdict::Invalid, &["one"]), Config::default());
+        let shrunk = Some("3 nodes, 2 clients, 4 operations, 1 fault");
+        let account = Account { config: &config, seed: 7, outcome: &outcome, results: None, shrunk };
+        insta::assert_snapshot!(account.headline(), @"invalid: append exactly-once, seed 0x7 (paxos, 5 nodes, 10 clients, 312 operations, 4 faults; shrunk to 3 nodes, 2 clients, 4 operations, 1 fault)");
     }
 
     #[test]

@@ -1,0 +1,181 @@
+//! What can be taken away from a plan, one dimension per function: each gives plans that are smaller in some way.
+//!
+//! Pure. A plan that comes out of here may be impossible to run, or may not fail; whoever asked finds out.
+
+use std::ops::Range;
+
+use squall_cluster::bugs::Mode;
+
+use crate::soak::ClusterPlan;
+
+use super::timetable::Timetable;
+
+/// No fewer clients than can be concurrent.
+const CLIENTS_MIN: usize = 2;
+
+/// The chaos phase ends at `end_ms`: faults end by then, and those that would begin later are gone.
+pub(super) fn ended_at(plan: &ClusterPlan, end_ms: u64) -> ClusterPlan {
+    let mut plan = plan.clone();
+    plan.config.duration_ms = end_ms;
+    plan.faults.retain(|fault| fault.at_ms < end_ms);
+    for fault in &mut plan.faults {
+        fault.for_ms = fault.for_ms.min(end_ms - fault.at_ms);
+    }
+    plan
+}
+
+/// Steps that nobody came to are gone.
+pub(super) fn without_idle_steps(plan: &ClusterPlan, timetable: &Timetable) -> ClusterPlan {
+    let mut plan = plan.clone();
+    for (client, script) in plan.script.iter_mut().enumerate() {
+        script.steps.truncate(timetable.invoked(client));
+    }
+    plan
+}
+
+pub(super) fn without_faults(plan: &ClusterPlan, range: Range<usize>) -> ClusterPlan {
+    let mut plan = plan.clone();
+    plan.faults.drain(range);
+    plan
+}
+
+/// These clients have nothing to do; they keep their places, so that everybody else's decisions stay.
+pub(super) fn with_idle_clients(plan: &ClusterPlan, range: Range<usize>) -> ClusterPlan {
+    let mut plan = plan.clone();
+    for script in &mut plan.script[range] {
+        script.steps.clear();
+    }
+    plan
+}
+
+/// All steps, as (client, position), in the order of their ids: about that of time.
+pub(super) fn steps(plan: &ClusterPlan) -> Vec<(usize, usize)> {
+    let mut steps: Vec<(u32, usize, usize)> = Vec::new();
+    for (client, script) in plan.script.iter().enumerate() {
+        steps.extend(script.steps.iter().enumerate().map(|(at, step)| (step.id, client, at)));
+    }
+    steps.sort_unstable();
+    steps.into_iter().map(|(_, client, at)| (client, at)).collect()
+}
+
+/// These steps are gone: once with the others at the times at which they were, once with their waits as they were.
+pub(super) fn without_steps(
+    plan: &ClusterPlan,
+    timetable: &Timetable,
+    range: Range<usize>,
+) -> Vec<ClusterPlan> {
+    let single = range.len() == 1;
+    let gone: std::collections::BTreeSet<(usize, usize)> = steps(plan)[range].iter().copied().collect();
+    let mut in_time = plan.clone();
+    let mut in_pace = plan.clone();
+    for client in 0..plan.script.len() {
+        let old = &plan.script[client].steps;
+        let kept: Vec<usize> = (0..old.len()).filter(|at| !gone.contains(&(client, *at))).collect();
+        let mut before = None;
+        in_time.script[client].steps.clear();
+        for at in &kept {
+            let mut step = old[*at].clone();
+            // Nothing was taken away in between: the wait is right as it is.
+            let follows = before.map_or(*at == 0, |before: usize| before + 1 == *at);
+            if !follows && let Some(wait_ms) = timetable.wait_ms(client, before, *at) {
+                step.pause_ms = wait_ms;
+            }
+            in_time.script[client].steps.push(step);
+            before = Some(*at);
+        }
+        in_pace.script[client].steps = kept.iter().map(|at| old[*at].clone()).collect();
+    }
+    if single && in_pace != in_time { vec![in_time, in_pace] } else { vec![in_time] }
+}
+
+/// One client fewer, for each that has nothing to do; last ones first, since nobody is renumbered then.
+pub(super) fn with_fewer_clients(plan: &ClusterPlan) -> Vec<ClusterPlan> {
+    if plan.script.len() <= CLIENTS_MIN {
+        return Vec::new();
+    }
+    let idle = (0..plan.script.len()).rev().filter(|client| plan.script[*client].steps.is_empty());
+    let without = |client: usize| {
+        let mut plan = plan.clone();
+        plan.script.remove(client);
+        plan.config.clients -= 1;
+        plan
+    };
+    idle.map(without).collect()
+}
+
+/// Fewer servers, the fewest first; faults of servers that are gone strike others, or are gone too.
+pub(super) fn with_fewer_nodes(plan: &ClusterPlan) -> Vec<ClusterPlan> {
+    if plan.config.mode == Mode::Single.name() {
+        return Vec::new();
+    }
+    let smaller = |nodes: u32| {
+        let mut plan = plan.clone();
+        plan.config.nodes = nodes;
+        let struck = |fault: &crate::nemesis::PlannedFault| {
+            let mut value = serde_json::to_value(fault).expect("plain data");
+            wrap_servers(&mut value, nodes);
+            serde_json::from_value(value).expect("the same fault of another server")
+        };
+        plan.faults = plan.faults.iter().map(struck).collect();
+        plan
+    };
+    (1..plan.config.nodes).step_by(2).map(smaller).collect()
+}
+
+/// Counts every server around.
+fn wrap_servers(value: &mut serde_json::Value, nodes: u32) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                match field.as_u64() {
+                    Some(server) if name == "server" => *field = (server % u64::from(nodes)).into(),
+                    _ => wrap_servers(field, nodes),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| wrap_servers(item, nodes)),
+        _ => {}
+    }
+}
+
+/// Fewer keys in use at a time, the fewest first; steps on keys that are gone use others.
+pub(super) fn with_fewer_keys(plan: &ClusterPlan) -> Vec<ClusterPlan> {
+    let smaller = |keys: u32| {
+        let mut plan = plan.clone();
+        plan.config.keys = keys;
+        let steps = plan.script.iter_mut().flat_map(|script| &mut script.steps);
+        steps.for_each(|step| step.step.slot %= keys);
+        plan
+    };
+    (1..plan.config.keys).map(smaller).collect()
+}
+
+/// Messages and syncs that take one millisecond each.
+pub(super) fn with_a_simpler_network(plan: &ClusterPlan) -> Vec<ClusterPlan> {
+    let mut network = plan.clone();
+    (network.config.latency_min_ms, network.config.latency_max_ms) = (1, 1);
+    let mut disk = plan.clone();
+    (disk.config.sync_min_ms, disk.config.sync_max_ms) = (1, 1);
+    vec![network, disk]
+}
+
+/// Everything happens earlier by the time in which nothing happens at first, or by half of it.
+pub(super) fn begun_earlier(plan: &ClusterPlan) -> Vec<ClusterPlan> {
+    let first_steps = plan.script.iter().filter_map(|script| script.steps.first());
+    let waits = first_steps.map(|step| u64::from(step.pause_ms));
+    let idle_ms = waits.chain(plan.faults.iter().map(|fault| fault.at_ms)).min().unwrap_or(0);
+    let earlier = |by_ms: u64| {
+        let mut plan = plan.clone();
+        plan.config.duration_ms -= by_ms;
+        plan.faults.iter_mut().for_each(|fault| fault.at_ms -= by_ms);
+        for step in plan.script.iter_mut().filter_map(|script| script.steps.first_mut()) {
+            step.pause_ms -= u32::try_from(by_ms).expect("no more than the wait");
+        }
+        plan
+    };
+    [idle_ms, idle_ms / 2]
+        .into_iter()
+        .filter(|by_ms| (1..plan.config.duration_ms).contains(by_ms))
+        .map(earlier)
+        .collect()
+}

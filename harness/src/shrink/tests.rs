@@ -1,0 +1,85 @@
+//! Shrinking, on planted bugs: the result fails in the same way, is small, and nothing can be taken away.
+
+use super::*;
+use crate::soak::Wanted;
+
+fn failing(bug: &str, workload: &str, cause: Option<&str>) -> ClusterPlan {
+    let wanted = Wanted {
+        workload: Some(workload.into()),
+        bugs: vec![bug.into()],
+        duration_ms: Some(3_000),
+        simulator: Some("event-loop".into()),
+        ..Wanted::default()
+    };
+    let experiment = wanted.experiment().expect("possible");
+    let fails = |plan: &ClusterPlan| {
+        let found = Cause::of(&experiment.run(plan));
+        found.is_some_and(|found| cause.is_none_or(|check| check == found.check))
+    };
+    (0..100).map(|seed| experiment.plan(seed)).find(fails).expect("a bug that is soon found")
+}
+
+fn effort(jobs: usize, runs_max: u64) -> Effort<'static> {
+    Effort { jobs, runs_max, should_stop: &|| false, tell: &|_, _| () }
+}
+
+#[test]
+fn a_shrunk_plan_fails_in_the_same_way_and_nothing_can_be_taken_away() {
+    let plan = failing("no-deduplication", "append", Some("exactly-once"));
+    let shrunk = shrink(&plan, &effort(2, RUNS_MAX)).expect("it fails");
+    let (before, after) = (Size::of(&plan), Size::of(&shrunk.plan));
+    assert!(shrunk.is_minimal && shrunk.cause.shows_in(&shrunk.outcome));
+    assert_eq!(shrunk.cause.check, "exactly-once");
+    assert!(before.operations > 100 && after.operations <= 6 && after.faults <= 3, "{before:?}, {after:?}");
+    assert!(after.clients < before.clients && after.nodes < before.nodes, "{before:?}, {after:?}");
+    assert_eq!(shrunk.simulator, Simulator::EventLoop);
+    let experiment = Experiment::of_plan(&shrunk.plan).expect("it can be run");
+    for at in 0..shrunk.plan.faults.len() {
+        let less = edits::without_faults(&shrunk.plan, at..at + 1);
+        assert!(!shrunk.cause.shows_in(&experiment.run(&less)), "fault {at} is not needed");
+    }
+    for at in 0..edits::steps(&shrunk.plan).len() {
+        let timetable = Timetable::of(&shrunk.plan, &shrunk.outcome);
+        for less in edits::without_steps(&shrunk.plan, &timetable, at..at + 1) {
+            assert!(!shrunk.cause.shows_in(&experiment.run(&less)), "step {at} is not needed");
+        }
+    }
+}
+
+#[test]
+fn the_result_does_not_depend_on_threads_and_shrinking_again_changes_nothing() {
+    let plan = failing("reply-by-slot", "kv", None);
+    let shrunk = shrink(&plan, &effort(1, RUNS_MAX)).expect("it fails");
+    let again = shrink(&plan, &effort(3, RUNS_MAX)).expect("it fails");
+    assert_eq!((&shrunk.plan, shrunk.runs), (&again.plan, again.runs));
+    let twice = shrink(&shrunk.plan, &effort(2, RUNS_MAX)).expect("it fails");
+    assert_eq!(shrunk.plan, twice.plan);
+}
+
+#[test]
+fn with_little_effort_the_plan_is_smaller_but_not_said_to_be_minimal() {
+    let plan = failing("no-deduplication", "append", None);
+    let shrunk = shrink(&plan, &effort(2, 20)).expect("it fails");
+    assert!(!shrunk.is_minimal && shrunk.runs <= 20);
+    assert!(Size::of(&shrunk.plan).operations < Size::of(&plan).operations);
+}
+
+#[test]
+fn a_plan_that_does_not_fail_is_not_shrunk() {
+    let wanted = Wanted { nodes: Some(3), duration_ms: Some(300), ..Wanted::default() };
+    let plan = wanted.experiment().expect("possible").plan(1);
+    assert!(shrink(&plan, &effort(1, RUNS_MAX)).is_none());
+}
+
+#[test]
+fn a_step_that_is_taken_away_leaves_the_others_at_their_times() {
+    let wanted =
+        Wanted { nodes: Some(3), duration_ms: Some(600), nemesis: Some("none".into()), ..Wanted::default() };
+    let experiment = wanted.experiment().expect("possible");
+    let plan = experiment.plan(1);
+    let table = Timetable::of(&plan, &experiment.run(&plan));
+    let less = edits::without_steps(&plan, &table, 0..1).remove(0);
+    let after = Timetable::of(&less, &experiment.run(&less));
+    assert_eq!(edits::steps(&plan)[0], (0, 0));
+    assert_eq!(table.0[0][1].began_ms, after.0[0][0].began_ms);
+}
