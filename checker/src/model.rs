@@ -18,7 +18,7 @@ use crate::judge::{Operations, Options, judge_history, spec_of};
 use crate::judge_rows::judge_rows;
 use crate::kv::{KvOp, KvRet};
 use crate::linearizable::Linearizable;
-use crate::models::container;
+use crate::models::{bank, container, counter, long_fork, multi_register, mutex, set, unique_ids};
 use crate::spec::Spec;
 use crate::transactions::recorded;
 use crate::verdict::{Bounds, Check, CheckOutcome};
@@ -291,6 +291,13 @@ impl Model {
         Self(&container::QUEUE),
         Self(&container::BAG),
         Self(&container::STACK),
+        Self(&set::SET),
+        Self(&counter::COUNTER),
+        Self(&unique_ids::UNIQUE_IDS),
+        Self(&mutex::MUTEX),
+        Self(&bank::BANK),
+        Self(&multi_register::MULTI_REGISTER),
+        Self(&long_fork::LONG_FORK),
     ];
 
     /// A model of its own, beside those that are known by name.

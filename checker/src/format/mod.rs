@@ -31,6 +31,7 @@ pub use convert::Inexpressible;
 pub use error::FormatError;
 use error::{Source, quote};
 pub(crate) use key_value::only_function;
+pub(crate) use keys::{key_of, pair};
 pub use raw::{Ending, Failure, Misread, Place, RawOperation, RecordedSpec, TRANSACTION, Time};
 pub use recorded::Recorded;
 pub(crate) use rows::{ByKey, Rows};

@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use squall_checker::models::container::{ContainerOp, Contents, Discipline};
 use squall_checker::models::{Container, ContainerAction, ContainerRet};
 use squall_checker::search::{Decision, Search};
-use squall_checker::{
-    Bounds, Completion, Direct, OpId, Operation, ProcessId, Reduction, Spec, Value, Verdict,
-};
+use squall_checker::{Bounds, Completion, Direct, OpId, Operation, ProcessId, Reduction, Spec, Value};
 
-use crate::common::{Random, brute_force, brute_force_by, history, verify_edges, verify_order};
-use crate::verified::linearizable;
-use crate::{cases, interval, returned};
+use crate::common::{Random, brute_force_by, history};
+use crate::{agree, cases, interval, returned};
 
 pub(crate) type ContainerOperation = Operation<ContainerOp, ContainerRet>;
 
@@ -235,44 +232,12 @@ fn specifications_monitors_and_search_agree_with_brute_force() {
         let count = 2 + random.below(8);
         let history = history(&case(&mut random, container, flavour, count));
         let legal = oracle(container, history.operations());
-        let told = || format!("case {number} of the {name}: {history:#?}");
-        assert_eq!(brute_force(&container, history.operations()), legal, "{}", told());
+        let (direct, violations) = agree(&container, &history, legal, number);
+        tally.entry((name, direct)).or_default()[usize::from(legal)] += 1;
+        for violation in violations {
+            *kinds.entry((name, violation.kind)).or_default() += 1;
+        }
         let operations: Vec<&ContainerOperation> = history.operations().iter().collect();
-        match Search::new(&container).decide(&operations, &Bounds::default()) {
-            Decision::Legal(order) => {
-                assert!(legal, "the search accepts {}", told());
-                verify_order(&container, &operations, &order);
-            }
-            Decision::Illegal { .. } => assert!(!legal, "the search refuses {}", told()),
-            Decision::Undecided(limit) => panic!("{limit}"),
-        }
-        let direct = container.decide_directly(&operations);
-        match &direct {
-            Some(Direct::Legal(order)) => {
-                assert!(legal, "the monitor accepts {}", told());
-                verify_order(&container, &operations, order);
-            }
-            Some(Direct::Illegal(witnesses)) => {
-                assert!(!legal, "the monitor refuses {}", told());
-                assert!(witnesses.is_sorted() && !witnesses.is_empty());
-            }
-            None => {}
-        }
-        tally.entry((name, direct.is_some())).or_default()[usize::from(legal)] += 1;
-        let outcome = linearizable(&container, &history, &Bounds::default());
-        let nothing = operations.iter().all(|operation| operation.ret().is_none());
-        let verdict = if nothing {
-            Verdict::Vacuous
-        } else if legal {
-            Verdict::Valid
-        } else {
-            Verdict::Invalid
-        };
-        assert_eq!(outcome.verdict, verdict, "{}", told());
-        for violation in &outcome.violations {
-            verify_edges(&history, violation);
-            *kinds.entry((name, violation.kind.clone())).or_default() += 1;
-        }
         if legal {
             erasing_leaves_it_legal(container, &operations, &mut random);
         }

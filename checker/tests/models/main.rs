@@ -7,13 +7,16 @@
 mod common;
 mod container_words;
 mod containers;
+mod objects;
+mod objects_words;
 mod recorded;
 #[path = "../common/verified.rs"]
 mod verified;
 
-use squall_checker::{Bounds, Completion, History, Spec, Violation};
+use squall_checker::search::{Decision, Search};
+use squall_checker::{Bounds, Completion, Direct, History, Operation, Spec, Verdict, Violation};
 
-use common::Random;
+use common::{Random, brute_force, verify_edges, verify_order};
 
 /// How many cases to try.
 fn cases(default: u64) -> u64 {
@@ -28,6 +31,49 @@ fn interval(random: &mut Random, moment: u64, stretch: u64) -> (u64, u64) {
 /// The stamp of a return, if the completion has one.
 fn returned<R: PartialEq>(completion: &Completion<R>, stamp: u64) -> Option<u64> {
     (*completion != Completion::Info).then_some(stamp)
+}
+
+/// Judges a history in every way there is: the search, the monitor and the check must all find it legal, or all find
+/// it illegal, as brute force did. Whether the monitor decided, and what was found wrong.
+fn agree<S: Spec>(
+    spec: &S,
+    history: &History<S::Op, S::Ret>,
+    legal: bool,
+    number: u64,
+) -> (bool, Vec<Violation>) {
+    let told = || format!("case {number}, legal: {legal}: {history:#?}");
+    assert_eq!(brute_force(spec, history.operations()), legal, "the specification: {}", told());
+    let operations: Vec<&Operation<S::Op, S::Ret>> = history.operations().iter().collect();
+    match Search::new(spec).decide(&operations, &Bounds::default()) {
+        Decision::Legal(order) => {
+            assert!(legal, "the search accepts {}", told());
+            verify_order(spec, &operations, &order);
+        }
+        Decision::Illegal { .. } => assert!(!legal, "the search refuses {}", told()),
+        Decision::Undecided(limit) => panic!("{limit}"),
+    }
+    let direct = spec.decide_directly(&operations);
+    match &direct {
+        Some(Direct::Legal(order)) => {
+            assert!(legal, "the monitor accepts {}", told());
+            verify_order(spec, &operations, order);
+        }
+        Some(Direct::Illegal(witnesses)) => {
+            assert!(!legal, "the monitor refuses {}", told());
+            assert!(witnesses.is_sorted() && !witnesses.is_empty());
+        }
+        None => {}
+    }
+    let outcome = verified::linearizable(spec, history, &Bounds::default());
+    let nothing = operations.iter().all(|operation| operation.ret().is_none());
+    let verdict = match legal {
+        _ if nothing => Verdict::Vacuous,
+        true => Verdict::Valid,
+        false => Verdict::Invalid,
+    };
+    assert_eq!(outcome.verdict, verdict, "{}", told());
+    outcome.violations.iter().for_each(|violation| verify_edges(history, violation));
+    (direct.is_some(), outcome.violations)
 }
 
 /// The violations of a history, as people read them.

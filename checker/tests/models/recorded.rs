@@ -81,3 +81,87 @@ fn what_is_no_operation_of_a_container() {
     insta::assert_snapshot!(judged(None, &events("0 invoke drain\n0 ok drain 2")));
     insta::assert_snapshot!(judged(Some("stack"), &events("0 invoke enqueue 1\n0 ok enqueue 1")));
 }
+
+#[test]
+fn sets_and_counters() {
+    let set = events("0 invoke add 1\n0 ok add 1\n1 invoke read\n1 ok read #{1}");
+    insta::assert_snapshot!(judged(None, &set), @"set: valid");
+    insta::assert_snapshot!("set_lost", judged(None, &set.replace("#{1}", "[]")));
+    let counter = events("0 invoke add 1\n0 ok add 1\n1 invoke read\n1 ok read 1");
+    insta::assert_snapshot!(judged(None, &counter), @"counter: valid");
+    insta::assert_snapshot!(
+        "counter_low",
+        judged(None, &counter.replace(":read, :value 1", ":read, :value 0"))
+    );
+    let counter =
+        events("0 invoke increment\n0 ok increment\n0 invoke dec 3\n0 ok dec 3\n1 invoke read\n1 ok read -2");
+    insta::assert_snapshot!(judged(None, &counter), @"counter: valid");
+    insta::assert_snapshot!(judged(Some("counter"), &set), @r"
+    history.edn:4:1: a read of a counter returns a whole number, not [1]
+        {:process 1, :type :ok, :f :read, :value #{1}}
+    ");
+    insta::assert_snapshot!(judged(Some("set"), &counter), @"history.edn:1: the model set has no operation like `increment`; judge it as counter");
+}
+
+#[test]
+fn ids_and_mutexes() {
+    let ids = events(
+        "0 invoke generate\n0 ok generate 7\n1 invoke generate\n1 info generate\n2 invoke generate\n2 ok generate 8",
+    );
+    insta::assert_snapshot!(judged(None, &ids), @"unique-ids: valid");
+    insta::assert_snapshot!("same_id", judged(None, &ids.replace("8", "7")));
+    insta::assert_snapshot!(judged(None, &ids.replace("8", "nil")), @r"
+    history.edn:6:1: generate returns the id that it gave out, not nil
+        {:process 2, :type :ok, :f :generate, :value nil}
+    ");
+    let mutex = events(
+        "0 invoke acquire\n0 ok acquire\n1 invoke acquire\n0 invoke release\n0 ok release\n1 ok acquire",
+    );
+    insta::assert_snapshot!(judged(None, &mutex), @"mutex: valid");
+    insta::assert_snapshot!(
+        "double_grant",
+        judged(None, &mutex.replace(":ok, :f :release", ":fail, :f :release"))
+    );
+}
+
+#[test]
+fn banks() {
+    let bank = events(
+        "0 invoke read\n0 ok read {0 5, 1 5}\n1 invoke transfer {:from 0, :to 1, :amount 2}\n1 ok transfer {:from 0, :to 1, :amount 2}\n0 invoke read\n0 ok read {0 3, 1 7}",
+    );
+    insta::assert_snapshot!(judged(None, &bank), @"bank: valid");
+    insta::assert_snapshot!("bank_total", judged(None, &bank.replace("1 7", "1 5")));
+    insta::assert_snapshot!(judged(None, &bank.replace(", :amount 2", "")), @r#"
+    history.edn:3:1: expected the value of a transfer as {from, to, amount}, not [[":from", 0], [":to", 1]]
+        {:process 1, :type :invoke, :f :transfer, :value {:from 0, :to 1}}
+    "#);
+    insta::assert_snapshot!(judged(None, &bank.replace("{0 3, 1 7}", "8")), @r"
+    history.edn:6:1: a read of a bank returns a map from accounts to balances, not 8
+        {:process 0, :type :ok, :f :read, :value 8}
+    ");
+}
+
+#[test]
+fn several_registers() {
+    let registers = events(
+        "0 invoke txn [[:w :x 1] [:w :y 1]]\n0 ok txn [[:w :x 1] [:w :y 1]]\n1 invoke txn [[:r :x nil] [:r :y nil]]\n1 ok txn [[:r :x 1] [:r :y 1]]",
+    );
+    insta::assert_snapshot!(judged(Some("multi-register"), &registers), @"multi-register: valid");
+    insta::assert_snapshot!(
+        "torn",
+        judged(Some("multi-register"), &registers.replace("[:r :y 1]", "[:r :y nil]"))
+    );
+    insta::assert_snapshot!(judged(Some("multi-register"), &registers.replace("[:r :y 1]", "[:r :z 1]")), @r"
+    history.edn:4:1: it completes with other registers or written values than it began with in line 3
+        {:process 1, :type :ok, :f :txn, :value [[:r :x 1] [:r :z 1]]}
+    ");
+    let maps = events(
+        "0 invoke write {:x 1, :y 2}\n0 ok write {:x 1, :y 2}\n1 invoke read {:x nil, :y nil}\n1 ok read {:x 1, :y 2}",
+    );
+    insta::assert_snapshot!(judged(Some("multi-register"), &maps), @"multi-register: valid");
+    let forked = events(
+        "0 invoke txn [[:w :x 1]]\n1 invoke txn [[:w :y 1]]\n2 invoke txn [[:r :x nil] [:r :y nil]]\n2 ok txn [[:r :x 1] [:r :y nil]]\n3 invoke txn [[:r :x nil] [:r :y nil]]\n3 ok txn [[:r :x nil] [:r :y 1]]",
+    );
+    insta::assert_snapshot!("fork", judged(Some("long-fork"), &forked));
+    insta::assert_snapshot!(judged(Some("long-fork"), &forked.replace("[:r :y 1]", "[:r :y nil]")), @"long-fork: valid");
+}

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Keyed, certificate};
+use super::{Keyed, replay};
 use crate::certificate::Reduction;
 use crate::history::{Indexed, OpId, Operation, Reduced};
 use crate::spec::{Direct, Spec, without_unobserved};
@@ -255,7 +255,7 @@ impl Spec for Container {
     fn decide_directly(&self, operations: &[&ContainerOperation]) -> Option<Direct> {
         match judge(self.discipline, operations) {
             Ok(order) => {
-                let legal = certificate::is_legal(self, operations, &order);
+                let legal = replay::is_legal(self, operations, &order);
                 debug_assert!(legal, "the order that was found is legal");
                 legal.then_some(Direct::Legal(order))
             }

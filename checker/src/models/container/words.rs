@@ -5,8 +5,9 @@ use super::refutation::{Refutation, Witness};
 use super::{Container, ContainerAction, ContainerOp, ContainerRet, Discipline};
 use crate::history::{Indexed, OpId};
 use crate::linearizable::NAME;
+use crate::models::telling::Telling;
 use crate::verdict::{Edge, EdgeKind, Violation};
-use crate::words::{by, edge, real_time, steps};
+use crate::words::{by, edge, real_time};
 
 /// The operations that are judged, and how to speak of them.
 pub(super) struct Words<'w, 'h> {
@@ -25,7 +26,7 @@ impl<'w, 'h> Words<'w, 'h> {
     }
 
     pub(super) fn violation(&self, refutation: &Refutation) -> Violation {
-        let (kind, message, edges, told) = match refutation {
+        let telling = match refutation {
             Refutation::Phantom { remove, failed } => self.phantom(*remove, *failed),
             Refutation::Duplicated { insert, one, other } => self.duplicated(*insert, *one, *other),
             Refutation::Premature { insert, remove } => self.premature(*insert, *remove),
@@ -36,16 +37,8 @@ impl<'w, 'h> Words<'w, 'h> {
                 _ => self.no_bottom(chain),
             },
         };
-        let mut operations: Vec<OpId> =
-            refutation.witnesses().into_iter().map(|index| self.indexed(index).0).collect();
-        operations.sort_unstable();
-        let steps = match (told.is_empty(), edges.is_empty()) {
-            (false, _) => told,
-            (true, false) => steps(&edges),
-            (true, true) => vec![message.clone()],
-        };
-        let key = (!self.key.is_empty()).then(|| self.key.to_owned());
-        Violation { check: NAME.to_owned(), kind: kind.to_owned(), key, message, operations, edges, steps }
+        let operations = refutation.witnesses().into_iter().map(|index| self.id(index));
+        telling.violation(NAME, self.key, operations.collect())
     }
 
     fn indexed(&self, index: u32) -> Indexed<'h, ContainerOp, ContainerRet> {
@@ -115,11 +108,11 @@ impl<'w, 'h> Words<'w, 'h> {
         }
     }
 
-    fn phantom(&self, remove: u32, failed: Option<u32>) -> Told {
+    fn phantom(&self, remove: u32, failed: Option<u32>) -> Telling {
         let words = self.by(remove);
         let Some(failed) = failed else {
             let message = format!("{words} took what nobody {}", self.inserted());
-            return ("phantom", message, Vec::new(), Vec::new());
+            return Telling::in_steps("phantom", message, Vec::new());
         };
         let message =
             format!("{words} took {} although {} had failed", self.element(failed), self.by(failed));
@@ -127,10 +120,10 @@ impl<'w, 'h> Words<'w, 'h> {
             format!("{} failed, so it must never take effect", self.by(failed)),
             format!("{words} took {}, and nobody else {} it", self.element(failed), self.inserted()),
         ];
-        ("phantom", message, Vec::new(), told)
+        Telling::in_steps("phantom", message, told)
     }
 
-    fn duplicated(&self, insert: u32, one: u32, other: u32) -> Told {
+    fn duplicated(&self, insert: u32, one: u32, other: u32) -> Telling {
         let element = self.element(insert);
         let (one, other) = (self.by(one), self.by(other));
         let message =
@@ -139,10 +132,10 @@ impl<'w, 'h> Words<'w, 'h> {
             format!("{} is the only operation that {} {element}", self.by(insert), self.inserted()),
             format!("it takes effect at most once, yet {one} and {other} both took {element}"),
         ];
-        ("duplicated", message, Vec::new(), told)
+        Telling::in_steps("duplicated", message, told)
     }
 
-    fn premature(&self, insert: u32, remove: u32) -> Told {
+    fn premature(&self, insert: u32, remove: u32) -> Telling {
         let message = format!(
             "{} took {} although {} began only afterwards",
             self.by(remove),
@@ -151,10 +144,10 @@ impl<'w, 'h> Words<'w, 'h> {
         );
         let reason = format!("{} took {} of {}", self.by(remove), self.element(insert), self.by(insert));
         let takes = edge(self.id(insert), self.id(remove), EdgeKind::ReadsFrom, reason, Vec::new());
-        ("phantom", message, vec![self.real_time(remove, insert), takes], Vec::new())
+        Telling::round("phantom", message, vec![self.real_time(remove, insert), takes])
     }
 
-    fn out_of_order(&self, first: Witness, second: Witness) -> Told {
+    fn out_of_order(&self, first: Witness, second: Witness) -> Telling {
         let (one, other) = (self.element(first.insert), self.element(second.insert));
         let before = format!("{} finished before {} began", self.by(first.insert), self.by(second.insert));
         let rule = "a queue hands out its elements in the order in which they were enqueued";
@@ -169,7 +162,7 @@ impl<'w, 'h> Words<'w, 'h> {
                 format!("{rule}, so {one} must be gone when {} takes {other}", self.by(second.remove)),
                 format!("yet {}", self.never_taken(first)),
             ];
-            return ("lost", message, Vec::new(), told);
+            return Telling::in_steps("lost", message, told);
         }
         let message = format!(
             "{} had finished before {} began, although {one} was enqueued before {other}",
@@ -185,10 +178,10 @@ impl<'w, 'h> Words<'w, 'h> {
                 &[first.insert, second.insert],
             ),
         ];
-        ("out-of-order", message, edges, Vec::new())
+        Telling::round("out-of-order", message, edges)
     }
 
-    fn never_empty(&self, empty: u32, chain: &[Witness]) -> Told {
+    fn never_empty(&self, empty: u32, chain: &[Witness]) -> Telling {
         let words = self.by(empty);
         let [only] = chain else {
             let message = format!("{words}, although the {} was never empty while it ran", self.noun());
@@ -196,7 +189,7 @@ impl<'w, 'h> Words<'w, 'h> {
             told.push(format!(
                 "so from before {words} began until after it had finished there was always an element to take"
             ));
-            return ("false-empty", message, Vec::new(), told);
+            return Telling::in_steps("false-empty", message, told);
         };
         let element = self.element(only.insert);
         if !self.is_told(only.remove) {
@@ -206,7 +199,7 @@ impl<'w, 'h> Words<'w, 'h> {
                 format!("{} finished before {words} began, so {element} was there", self.by(only.insert)),
                 format!("{}, so {element} was still there", self.never_taken(*only)),
             ];
-            return ("lost", message, Vec::new(), told);
+            return Telling::in_steps("lost", message, told);
         }
         let message = format!(
             "{words}, although {} had been acknowledged before it began and {} began only afterwards",
@@ -218,7 +211,7 @@ impl<'w, 'h> Words<'w, 'h> {
             self.real_time(only.insert, empty),
             self.must_precede(empty, only.insert, reason, &[only.remove]),
         ];
-        ("false-empty", message, edges, Vec::new())
+        Telling::round("false-empty", message, edges)
     }
 
     /// The end of an element's certain stay: "until pop -> 3 by process 2 began".
@@ -243,7 +236,7 @@ impl<'w, 'h> Words<'w, 'h> {
     }
 
     /// Of two elements of a stack neither lay below the other.
-    fn crossed(&self, lower: Witness, upper: Witness) -> Told {
+    fn crossed(&self, lower: Witness, upper: Witness) -> Telling {
         let (one, other) = (self.element(lower.insert), self.element(upper.insert));
         let above = format!(
             "{} finished before {} began, and that finished before {} began, so {other} lay above {one}",
@@ -262,7 +255,7 @@ impl<'w, 'h> Words<'w, 'h> {
                 format!("so {other} must be gone when {} takes {one}", self.by(lower.remove)),
                 format!("yet {}", self.never_taken(upper)),
             ];
-            return ("lost", message, Vec::new(), told);
+            return Telling::in_steps("lost", message, told);
         }
         let message = format!(
             "{} had finished before {} began, although {other} lay above {one}",
@@ -273,10 +266,10 @@ impl<'w, 'h> Words<'w, 'h> {
             self.real_time(lower.remove, upper.remove),
             self.must_precede(upper.remove, lower.remove, above, &[lower.insert, upper.insert]),
         ];
-        ("out-of-order", message, edges, Vec::new())
+        Telling::round("out-of-order", message, edges)
     }
 
-    fn no_bottom(&self, chain: &[Witness]) -> Told {
+    fn no_bottom(&self, chain: &[Witness]) -> Telling {
         let (first, last) = (chain[0], chain[chain.len() - 1]);
         let names: Vec<String> = chain.iter().map(|witness| self.element(witness.insert)).collect();
         let message = format!(
@@ -298,9 +291,6 @@ impl<'w, 'h> Words<'w, 'h> {
                 format!("not {name}: {} finished before that beginning", self.by(witness.remove))
             });
         }
-        ("out-of-order", message, Vec::new(), told)
+        Telling::in_steps("out-of-order", message, told)
     }
 }
-
-/// Kind, message, edges, and steps where the edges do not give them.
-type Told = (&'static str, String, Vec<Edge>, Vec<String>);
