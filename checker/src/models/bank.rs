@@ -231,7 +231,11 @@ pub(crate) static BANK: Definition = Definition {
     judge: judge_bank,
 };
 
-fn judge_bank(recorded: &Recorded<'_>, _: &Options, bounds: &Bounds<'_>) -> Result<Answer, FormatError> {
+fn judge_bank(
+    recorded: &Recorded<'_>,
+    _: &Options,
+    bounds: &Bounds<'_>,
+) -> Result<Answer<'static>, FormatError> {
     let history = Arc::new(recorded.typed::<Bank>()?);
     let spec = Bank::default();
     let outcome = Totals.check(&spec, &history, bounds);

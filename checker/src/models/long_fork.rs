@@ -38,7 +38,11 @@ pub(crate) static LONG_FORK: Definition = Definition {
     judge: judge_long_fork,
 };
 
-fn judge_long_fork(recorded: &Recorded<'_>, _: &Options, bounds: &Bounds<'_>) -> Result<Answer, FormatError> {
+fn judge_long_fork(
+    recorded: &Recorded<'_>,
+    _: &Options,
+    bounds: &Bounds<'_>,
+) -> Result<Answer<'static>, FormatError> {
     let history = Arc::new(recorded.typed::<MultiRegister>()?);
     let spec = MultiRegister::default();
     let outcome = LongFork.check(&spec, &history, bounds);
