@@ -361,7 +361,8 @@ fn what_is_not_clear_is_left_to_the_search() {
     let cases = [
         ("a value written twice and read", "0 9 w 1\n0 9 w 1\n10 11 r 1", None),
         ("a value written twice and never read", "0 9 w 1\n0 9 w 1\n0 9 w 2\n10 11 r 2", Some(true)),
-        ("absence observed", "0 - w 2\n5 8 c 9 1 no", None),
+        ("absence observed of what nobody wrote", "0 - w 2\n5 8 c 9 1 no", Some(true)),
+        ("absence observed of what was written twice", "0 1 w 1\n0 1 w 1\n5 8 c 1 2 no", None),
         ("a delete", "0 1 w 1\n2 3 d\n4 5 r", None),
         ("tokens that run together", "0 1 a ab;\n2 3 a a\n4 5 a b;\n6 7 r ab;ab;", None),
         ("an empty text that was written", "0 1 a x;\n2 3 w \"\"\n4 5 a y;", Some(true)),

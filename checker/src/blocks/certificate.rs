@@ -86,6 +86,7 @@ fn replays<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32
                 return swaps;
             }
             What::Mismatched { expected, seen } => return state.is(seen, spec) && !state.is(expected, spec),
+            What::Differed(expected) => return !state.is(expected, spec),
             What::Failed | What::Unread | What::Unclear => return false,
         }
         true
@@ -121,6 +122,21 @@ pub(super) fn holds<'h, E: Entries<'h> + ?Sized>(entries: &E, refutation: &Refut
             both.is_some_and(|((found, _), (_, made))| found == made)
         }),
         Refutation::Order { before, after } => precedes(*after, *before),
+        Refutation::Surrounded { before, cas, after } => {
+            let What::Differed(expected) = entry(*cas).what else { return false };
+            let touches = |index: u32| match entry(index).what {
+                What::Read(value) | What::Put(value) | What::Mismatched { seen: value, .. } => {
+                    value == expected || (value.is_empty() && expected.is_empty())
+                }
+                What::Swapped { expected: found, new } => [found, new]
+                    .iter()
+                    .any(|value| *value == expected || (value.is_empty() && expected.is_empty())),
+                _ => false,
+            };
+            before.is_none_or(|before| touches(before) && precedes(before, *cas))
+                && touches(*after)
+                && precedes(*cas, *after)
+        }
         Refutation::Cross { one, other } => {
             let before = |one: &super::Zone, other: &super::Zone| {
                 one.first().is_none_or(|first| precedes(first, other.last))
@@ -193,7 +209,7 @@ mod tests {
         let swaps = |ret: KvRet| is_legal_here(&[put(0, Some(9), 1), cas(0, 9, 1, 2, ret)], &[0, 1]);
         assert!(swaps(KvRet::Done));
         assert!(!swaps(mismatch(1)));
-        assert!(!swaps(KvRet::Mismatch(None)), "what it did not see is not judged here");
+        assert!(!swaps(KvRet::Mismatch(None)), "that is what it found");
         let differs = |seen| {
             is_legal_here(
                 &[put(0, Some(9), 1), cas(0, 9, 3, 2, mismatch(seen)), get(0, 9, 1.into())],

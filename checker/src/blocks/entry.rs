@@ -74,9 +74,9 @@ pub(crate) enum What<'h> {
         expected: Atom<'h>,
         seen: Atom<'h>,
     },
-    /// Something that blocks cannot be made of: a delete, a mismatch that does not say what was seen (it observes the
-    /// absence of a value, and an indeterminate write that nobody read may be just what made it legal), an answer that
-    /// no operation of its kind gives.
+    /// A cas that did not see this: it observes the absence of a value.
+    Differed(Atom<'h>),
+    /// Something that blocks cannot be made of: a delete, an answer that no operation of its kind gives.
     Unclear,
 }
 
@@ -139,6 +139,7 @@ fn what(operation: &KvOperation) -> What<'_> {
         (KvOp::Cas { expected, .. }, Some(KvRet::Mismatch(Some(seen)))) => {
             What::Mismatched { expected: Atom::of(expected), seen: Atom::of(seen) }
         }
+        (KvOp::Cas { expected, .. }, Some(KvRet::Mismatch(None))) => What::Differed(Atom::of(expected)),
         (KvOp::Cas { expected, new, .. }, None | Some(KvRet::Done)) => {
             What::Swapped { expected: Atom::of(expected), new: Atom::of(new) }
         }

@@ -59,6 +59,8 @@ pub(super) struct Key<'h> {
     /// In the order of their invocations.
     pub(super) writes: Vec<Write<'h>>,
     pub(super) writers: Writers,
+    /// Cas that failed and do not say what they saw, with what they expected; in the order of their invocations.
+    pub(super) differing: Vec<(u32, Atom<'h>)>,
 }
 
 impl<'h> Key<'h> {
@@ -83,6 +85,7 @@ impl<'h> Key<'h> {
             reads: Vec::new(),
             writes: Vec::new(),
             writers: Writers::new(&mut []),
+            differing: Vec::new(),
         };
         for index in 0..count {
             let entry = entries.entry(index);
@@ -117,7 +120,10 @@ impl<'h> Key<'h> {
                 }
                 self.reads.push(Read { operation, value: seen });
             }
-            What::Unclear => return None,
+            What::Differed(expected) if matches!(self.kind, Kind::Register) => {
+                self.differing.push((operation, expected.kept(self.spec)));
+            }
+            What::Differed(_) | What::Unclear => return None,
         }
         Some(())
     }

@@ -3,8 +3,10 @@
 //! A register's value with its readers, a chain of cas, a list from one overwrite to the next: each is a *block*,
 //! one run of operations in every legal order. Blocks can be ordered exactly if none is torn from within (a sweep)
 //! and no two tear each other (Gibbons and Korach's zones; keys apart by Herlihy and Wing's locality). Whatever is
-//! unclear is left to the search: repeated values, deletes, mismatches that tell nothing, tokens that run together.
+//! unclear is left to the search: repeated values, deletes, lists with cas, tokens that run together. Failed cas that tell
+//! nothing are placed where that is plain.
 
+mod apart;
 mod certificate;
 mod crossing;
 mod cutting;
@@ -79,6 +81,9 @@ enum Refutation {
     Round { cas: Vec<u32> },
     /// `after` belongs after `before` in their block, yet it had finished before that began.
     Order { before: u32, after: u32 },
+    /// A cas failed while the value that it expected was there: `before` (nothing: from the start) it began, something
+    /// had written, read or replaced that value, and `after` it had finished something still did.
+    Surrounded { before: Option<u32>, cas: u32, after: u32 },
     /// Each of two blocks would have to come before the other.
     Cross { one: Zone, other: Zone },
 }
@@ -94,6 +99,7 @@ impl Refutation {
             Self::Fork { one, other } | Self::SameSource { one, other } => vec![*one, *other],
             Self::Round { cas } => cas.clone(),
             Self::Order { before, after } => vec![*before, *after],
+            Self::Surrounded { before, cas, after } => before.iter().copied().chain([*cas, *after]).collect(),
             Self::Cross { one, other } => {
                 one.first().into_iter().chain(other.first()).chain([one.last, other.last]).collect()
             }
@@ -121,7 +127,13 @@ impl From<Refutation> for Stop {
 
 /// An order of the operations that the view holds to be complete, or why there is none.
 fn judge(view: &View<'_, '_>) -> Result<Vec<u32>, Stop> {
-    Ok(order::arrange(view, &view.place()?)?)
+    complete(view, &view.place()?)
+}
+
+/// The same for operations that stand in these blocks.
+fn complete(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<u32>, Stop> {
+    let order = order::arrange(view, placed)?;
+    if view.key.differing.is_empty() { Ok(order) } else { apart::place(view, placed, order) }
 }
 
 /// See [`crate::Spec::decide_directly`]. Nothing is taken on trust: an order is replayed, the claims of a refutation
@@ -156,7 +168,10 @@ pub(crate) fn explain(
     let (refutation, placed) = match view.place() {
         Err(Stop::Refuted(refutation)) => (refutation, Vec::new()),
         Err(Stop::Unclear) => return None,
-        Ok(placed) => (order::arrange(&view, &placed).err()?, placed),
+        Ok(placed) => match complete(&view, &placed) {
+            Err(Stop::Refuted(refutation)) => (refutation, placed),
+            Ok(_) | Err(Stop::Unclear) => return None,
+        },
     };
     if !certificate::holds(bare.as_slice(), &refutation) {
         return None;

@@ -53,6 +53,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
             Refutation::SameSource { one, other } => self.same_source(*one, *other),
             Refutation::Round { cas } => self.round(cas),
             Refutation::Order { before, after } => self.order(*before, *after),
+            Refutation::Surrounded { before, cas, after } => self.surrounded(*before, *cas, *after),
             Refutation::Cross { one, other } => crossing::cross(self, one, other),
         }
     }
