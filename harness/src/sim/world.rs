@@ -82,7 +82,7 @@ pub struct MessageCounts {
 }
 
 /// A line of a full recording.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TraceEntry {
     /// Simulated microseconds.
     pub time: u64,
