@@ -35,7 +35,9 @@ pub(crate) fn explain(
             return Some(violation);
         }
         let named = anomalies_of(spec, NAME, key, operations).into_iter().next();
-        return named.or_else(|| crate::overwritten::plain(spec, key, operations));
+        return named
+            .or_else(|| crate::overwritten::plain(spec, key, operations))
+            .or_else(|| false_mismatch(spec, key, operations));
     }
     if few.len() > OPERATIONS_MAX {
         return None;
@@ -86,6 +88,17 @@ pub(crate) fn violation(
         edges,
         steps,
     }
+}
+
+/// A cas that failed although it saw what it expected.
+fn false_mismatch(spec: &KvSpec, key: &str, operations: &[Indexed<'_>]) -> Option<Violation> {
+    operations.iter().find_map(|(id, operation)| match (&operation.op, operation.ret()) {
+        (KvOp::Cas { expected, .. }, Some(KvRet::Mismatch(Some(seen)))) if spec.same(expected, seen) => {
+            let message = format!("{} although it saw just the {seen} that it expected", by(spec, operation));
+            Some(violation(key, "false-mismatch", message, [*id].into(), Vec::new()))
+        }
+        _ => None,
+    })
 }
 
 /// A value that nobody wrote, or whose only writers failed or began too late.

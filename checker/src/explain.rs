@@ -5,12 +5,12 @@
 //! gets.
 
 use crate::certificate::Proof;
-use crate::history::{Indexed, OpId};
+use crate::history::{Indexed, OpId, Operation};
 use crate::linearizable::NAME;
-use crate::shrink::Shrink;
+use crate::shrink::{Few, STEPS_MAX, Shrink};
 use crate::spec::Spec;
 use crate::verdict::{Bounds, Violation};
-use crate::words::{brief, by};
+use crate::words::{brief, by, by_of, impossible_since};
 
 /// Steps listed of a long order.
 const LISTED_MAX: usize = 20;
@@ -45,17 +45,38 @@ pub fn explain<S: Spec>(
         few.as_ref().filter(|_| bounds.certificates).map(|few| Proof::Reductions(few.reductions.clone()));
     let violation = match (told, few) {
         (Some(violation), _) if in_full => violation,
-        (_, Some(few)) if in_full => {
-            let few: Vec<_> = few.operations.iter().map(|(id, operation)| (*id, operation)).collect();
-            assert!(!few.is_empty(), "an illegal history has operations");
-            let told = spec.explain(key, operations, &few);
-            told.unwrap_or_else(|| in_words(spec, key, operations, &few, &mut shrink))
-        }
+        (_, Some(few)) if in_full => told_of_few(spec, key, operations, &few, &mut shrink),
         _ => named(key, operations, "no order of its operations is legal".to_owned(), Vec::new()),
     };
     Explanation { violation, proof }
 }
 
+/// Explains a partition by the few operations that reductions left.
+fn told_of_few<S: Spec>(
+    spec: &S,
+    key: &str,
+    operations: &[Indexed<'_, S::Op, S::Ret>],
+    few: &Few<S>,
+    shrink: &mut Shrink<'_, '_, S>,
+) -> Violation {
+    let ids: Vec<_> = few.operations.iter().map(|(id, operation)| (*id, operation)).collect();
+    assert!(!ids.is_empty(), "an illegal history has operations");
+    let told = spec.explain(key, operations, &ids);
+    let mut violation = told.unwrap_or_else(|| in_words(spec, key, operations, &ids, shrink));
+    // Without a cut the whole history is needed, up to its last return.
+    let last = few.operations.iter().filter_map(|(_, operation)| operation.returned).max();
+    if let Some(stamp) = few.until.into_iter().chain(last).min() {
+        impossible_since(spec, &mut violation, operations, stamp);
+    }
+    if few.bounded {
+        violation
+            .steps
+            .push(format!("fewer operations may do: the search for them ended after {STEPS_MAX} steps"));
+    }
+    violation
+}
+
+/// The longest legal order, the state after each of its steps, and why what is due then does not fit.
 fn in_words<S: Spec>(
     spec: &S,
     key: &str,
@@ -63,36 +84,42 @@ fn in_words<S: Spec>(
     few: &[Indexed<'_, S::Op, S::Ret>],
     shrink: &mut Shrink<'_, '_, S>,
 ) -> Violation {
-    // Erasing may have changed what the few returned; the argument is about what they really returned.
+    // Reductions may have changed what the few returned; what they are about is what they really returned.
     let real: Vec<Indexed<'_, S::Op, S::Ret>> =
         few.iter().filter_map(|(id, _)| find(operations, *id)).collect();
     let refs: Vec<_> = few.iter().map(|(_, operation)| *operation).collect();
+    let words = |at: usize| by_of(spec, few[at], refs.iter().copied());
     let start = brief(&spec.describe_state(&spec.init()));
-    let count = few.len();
-    let mut steps = vec![format!("the state is {start} at first")];
     let mut message = match real.as_slice() {
-        [(_, alone)] => format!("{} is not legal in any order", by(spec, alone)),
-        _ => format!("no order of these {count} operations is legal"),
+        [(_, alone)] => format!("{} is not possible: the state is {start} at first", by(spec, alone)),
+        _ => format!("no order of these {} operations is possible", few.len()),
     };
-    if let Some(order) = shrink.search.longest_legal(&refs, shrink.bounds) {
-        let reached = order.last().map_or(start, |(_, state)| brief(state));
-        if count > 1 {
-            message +=
-                &format!("; the longest legal order has {} of them and gets to {reached}", order.len());
-        }
+    let mut steps = Vec::new();
+    let described = |operation: &Operation<S::Op, S::Ret>| spec.describe(&operation.op, operation.ret());
+    if few.iter().zip(&real).any(|((_, one), (_, other))| described(one) != described(other)) {
+        steps.push("what plays no part was left out of the values below".to_owned());
+    }
+    let longest = if few.len() > 1 { shrink.search.longest_legal(&refs, shrink.bounds) } else { None };
+    if let Some(order) = longest {
+        let reached = order.last().map_or(&start, |(_, state)| state);
+        message += &format!(
+            "; the longest that is possible has {} of them and leads to the state {}",
+            order.len(),
+            brief(reached)
+        );
+        steps.push(format!("the state is {start} at first"));
         for (index, state) in order.iter().take(LISTED_MAX) {
-            let (id, operation) = few[*index as usize];
-            steps.push(format!("{id} {}: the state is {}", by(spec, operation), brief(state)));
+            steps.push(format!("{}: the state is {}", words(*index as usize), brief(state)));
         }
         if order.len() > LISTED_MAX {
-            steps.push(format!("… {} more", order.len() - LISTED_MAX));
+            steps.push(format!("… {} more, then the state is {}", order.len() - LISTED_MAX, brief(reached)));
         }
-        let left = few.iter().enumerate().filter(|(at, (_, operation))| {
-            operation.ret().is_some() && !order.iter().any(|(index, _)| *index as usize == *at)
-        });
-        for (_, (id, operation)) in left.take(LISTED_MAX) {
-            steps
-                .push(format!("{id} {} fits neither here nor in any other legal order", by(spec, operation)));
+        let ordered = |at: usize| order.iter().any(|(index, _)| *index as usize == at);
+        let left =
+            || refs.iter().enumerate().filter(|(at, operation)| !ordered(*at) && operation.ret().is_some());
+        let due = left().filter_map(|(_, operation)| operation.returned).min().unwrap_or(u64::MAX);
+        for (at, _) in left().filter(|(_, operation)| operation.invoked <= due).take(LISTED_MAX) {
+            steps.push(format!("{} does not fit: the state is {}", words(at), brief(reached)));
         }
     }
     named(key, few, message, steps)

@@ -7,6 +7,7 @@
 mod blocks;
 pub mod certificate;
 mod contradiction;
+pub mod cycle;
 pub mod exactly_once;
 pub mod explain;
 pub mod format;
@@ -21,6 +22,7 @@ mod observed;
 mod overwritten;
 mod parallel;
 mod prospect;
+pub mod render;
 mod rounds;
 pub mod search;
 mod shrink;
@@ -31,6 +33,7 @@ pub mod verdict;
 mod words;
 
 pub use certificate::{Certificate, NotProven, Proof, Reduction, verify, verify_all};
+pub use cycle::Cycle;
 pub use exactly_once::ExactlyOnce;
 pub use history::{Completion, Event, EventKind, History, Malformed, OpId, Operation, ProcessId};
 pub use linearizable::Linearizable;

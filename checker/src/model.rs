@@ -21,7 +21,7 @@ use crate::linearizable::Linearizable;
 use crate::models::{bank, container, counter, long_fork, multi_register, mutex, set, unique_ids};
 use crate::spec::Spec;
 use crate::transactions::recorded;
-use crate::verdict::{Bounds, Check, CheckOutcome};
+use crate::verdict::{Bounds, Check, CheckOutcome, Violation};
 
 /// A kind of history that can be judged, see [`Model::ALL`].
 #[derive(Clone, Copy)]
@@ -69,6 +69,9 @@ pub trait JudgedHistory: Debug + Send + Sync {
     /// How an operation ended for the model: one that failed but proves something is [`Ending::Ok`].
     fn ending(&self, id: OpId) -> Ending;
 
+    /// A violation as text for people, see [`crate::render`].
+    fn render(&self, violation: &Violation) -> String;
+
     /// Checks that every verdict of an outcome is proven by its certificate, see [`crate::certificate`].
     ///
     /// # Errors
@@ -103,6 +106,10 @@ impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
             Completion::Fail => Ending::Fail,
             Completion::Info => Ending::Info,
         }
+    }
+
+    fn render(&self, violation: &Violation) -> String {
+        violation.render(&self.spec, &self.history)
     }
 
     fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {

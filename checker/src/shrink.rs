@@ -12,7 +12,7 @@ use crate::value::Value;
 use crate::verdict::Bounds;
 
 /// Search steps for the reductions of one partition, at most.
-const STEPS_MAX: u64 = 500_000;
+pub(crate) const STEPS_MAX: u64 = 500_000;
 
 type Owned<S> = Reduced<<S as Spec>::Op, <S as Spec>::Ret>;
 
@@ -22,6 +22,8 @@ pub(crate) struct Few<S: Spec> {
     pub(crate) reductions: Vec<Reduction>,
     /// They, as projected by the reductions, in the order of their invocations.
     pub(crate) operations: Vec<Owned<S>>,
+    /// The first return at which the history is illegal, if it ended later.
+    pub(crate) until: Option<u64>,
     /// Whether the bound on the work was reached, so that fewer might do.
     pub(crate) bounded: bool,
 }
@@ -102,7 +104,7 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
                 reductions.push(reduction);
             }
         }
-        Few { reductions, operations, bounded: false }
+        Few { reductions, operations, until: core.until, bounded: false }
     }
 
     /// Whether these are certainly illegal, within what is left of the steps.

@@ -1,8 +1,8 @@
 //! Sentences about operations, as all explanations use them.
 
-use crate::history::{OpId, Operation};
+use crate::history::{Indexed, OpId, Operation};
 use crate::spec::Spec;
-use crate::verdict::{Edge, EdgeKind};
+use crate::verdict::{Edge, EdgeKind, Violation};
 
 /// Longer descriptions are cut in their middle; the full value is in the history.
 const CHARACTERS_MAX: usize = 160;
@@ -51,6 +51,37 @@ pub(crate) fn step(edge: &Edge) -> String {
     format!("{}, so {} comes before {}", edge.reason, edge.from, edge.to)
 }
 
+/// How the step begins that says from when on a history is impossible.
+pub(crate) const IMPOSSIBLE: &str = "the history is impossible once ";
+
+/// Says when a history became impossible: when the one of these operations returned that did so at `stamp`.
+pub(crate) fn impossible_since<S: Spec>(
+    spec: &S,
+    violation: &mut Violation,
+    operations: &[Indexed<'_, S::Op, S::Ret>],
+    stamp: u64,
+) {
+    let told = || operations.iter().filter(|(id, _)| violation.operations.binary_search(id).is_ok());
+    if let Some(last) = told().filter(|(_, operation)| operation.returned == Some(stamp)).last() {
+        let words = by_of(spec, *last, told().map(|(_, operation)| *operation));
+        violation.steps.push(format!("{IMPOSSIBLE}{words} has returned, whatever follows"));
+    }
+}
+
+/// [`by`] with its number where others of these operations are described by the same words.
+pub(crate) fn by_of<'h, S: Spec>(
+    spec: &S,
+    (id, operation): Indexed<'h, S::Op, S::Ret>,
+    others: impl Iterator<Item = &'h Operation<S::Op, S::Ret>>,
+) -> String {
+    let words = by(spec, operation);
+    let several = others.filter(|other| by(spec, other) == words).count() > 1;
+    if several { format!("{id} {words}") } else { words }
+}
+
+/// How the last step of such an argument begins.
+pub(crate) const TOGETHER: &str = "together ";
+
 /// The steps of an argument that goes along a cycle of edges.
 pub(crate) fn steps(edges: &[Edge]) -> Vec<String> {
     let mut steps: Vec<String> = edges.iter().map(step).collect();
@@ -59,7 +90,7 @@ pub(crate) fn steps(edges: &[Edge]) -> Vec<String> {
         for edge in edges {
             round += &format!(" < {}", edge.to);
         }
-        steps.push(format!("together {round}: no order of these operations is possible"));
+        steps.push(format!("{TOGETHER}{round}: no order of these operations is possible"));
     }
     steps
 }

@@ -45,7 +45,7 @@ fn a_counter_is_judged_and_explained() {
     assert_eq!(outcome.verdict, Verdict::Invalid);
     let violation = &outcome.violations[0];
     assert_eq!((violation.key.as_ref(), violation.operations.len()), (None, 2), "the third one came later");
-    insta::assert_snapshot!(violation.steps.join("\n"));
+    insta::assert_snapshot!(violation.render(&Counter, &illegal));
 }
 
 #[test]

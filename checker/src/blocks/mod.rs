@@ -25,6 +25,7 @@ use crate::history::{Indexed, Operation};
 use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::spec::Direct;
 use crate::verdict::Violation;
+use crate::words::impossible_since;
 
 pub(crate) use entry::{Atom, Entries, Entry, What};
 use input::Key;
@@ -164,7 +165,8 @@ pub(crate) fn explain(
 ) -> Option<Violation> {
     let bare: Vec<&KvOperation> = operations.iter().map(|(_, operation)| *operation).collect();
     let key = Key::read(spec, bare.as_slice())?;
-    let view = key.until(earliest(&key, &bare)?);
+    let stamp = earliest(&key, &bare)?;
+    let view = key.until(stamp);
     let (refutation, placed) = match view.place() {
         Err(Stop::Refuted(refutation)) => (refutation, Vec::new()),
         Err(Stop::Unclear) => return None,
@@ -176,7 +178,9 @@ pub(crate) fn explain(
     if !certificate::holds(bare.as_slice(), &refutation) {
         return None;
     }
-    Some(words::Words::new(name, operations, &view, placed).violation(&refutation))
+    let mut violation = words::Words::new(name, operations, &view, placed).violation(&refutation);
+    impossible_since(spec, &mut violation, operations, stamp);
+    Some(violation)
 }
 
 /// The first stamp at which the history was illegal already, what was open then being indeterminate. A history that

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use squall_checker::format::{Format, Recorded};
 use squall_checker::judge::{Judged, Model, Options, judge};
-use squall_checker::{Bounds, Verdict};
+use squall_checker::{Bounds, Certificate, Verdict};
 
 use crate::store::{ViolationLine, history_page, write_file};
 use crate::trial::failure::counted;
@@ -40,9 +40,15 @@ pub(crate) struct CheckCommand {
     /// Give up on a history beyond this much memory for the search, as unknown
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = bytes)]
     memory: usize,
-    /// Say step by step why a history is wrong
+    /// Draw why a history is wrong and say it step by step
     #[arg(long)]
     explain: bool,
+    /// Check the proof of every verdict with a verifier of its own
+    #[arg(long)]
+    verify: bool,
+    /// Write the proofs of the verdicts as JSON (of one file only)
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// Write a report of the history (of one file only)
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -113,6 +119,11 @@ impl CheckCommand {
             "--report takes one history, not {}: check them one by one",
             self.files.len()
         );
+        anyhow::ensure!(
+            self.certificate.is_none() || self.files.len() == 1,
+            "--certificate takes one history, not {}: check them one by one",
+            self.files.len()
+        );
         let console = self.output.console();
         let mut worst = Exit::Valid;
         for file in &self.files {
@@ -135,6 +146,7 @@ impl CheckCommand {
             memory_bytes_max: self.memory,
             threads: self.jobs.jobs(),
             should_stop: &over,
+            certificates: self.verify || self.certificate.is_some(),
             ..Bounds::default()
         };
         let options = Options { format: self.format.0, model: self.model.0, ..Options::default() };
@@ -147,6 +159,12 @@ impl CheckCommand {
         }
         if let Some(path) = &self.report {
             write_report(console, path, &recorded, &judged)?;
+        }
+        if let Some(path) = &self.certificate {
+            write_certificates(console, path, &recorded, &judged)?;
+        }
+        if self.verify {
+            verify(console, &name, &judged)?;
         }
         Ok(judged.outcome.verdict.into())
     }
@@ -178,9 +196,8 @@ impl CheckCommand {
                 if lines.is_empty() { String::new() } else { format!(" (lines {})", lines.join(", ")) };
             text += &format!("\n  {}{place}", violation.message);
             if self.explain {
-                for (number, step) in violation.steps.iter().enumerate() {
-                    text += &format!("\n  {:>3}. {step}", number + 1);
-                }
+                let drawn = judged.history.render(violation);
+                drawn.lines().for_each(|line| text += &format!("\n{}{line}", if line.is_empty() { "" } else { "  " }));
             }
         }
         if outcome.violations.len() > VIOLATIONS_MAX {
@@ -229,5 +246,42 @@ fn write_report(
 ) -> anyhow::Result<()> {
     write_file(path, history_page(recorded, judged).as_bytes())?;
     console.say(format!("  report:    {}", path.display()));
+    Ok(())
+}
+
+/// What `--certificate` writes.
+#[derive(serde::Serialize)]
+struct Certificates<'a> {
+    schema: u32,
+    history: &'a str,
+    model: &'a str,
+    verdict: Verdict,
+    certificates: Vec<&'a Certificate>,
+}
+
+fn write_certificates(
+    console: &Console,
+    path: &Path,
+    recorded: &Recorded<'_>,
+    judged: &Judged,
+) -> anyhow::Result<()> {
+    let certificates = Certificates {
+        schema: 1,
+        history: recorded.name(),
+        model: judged.model.name(),
+        verdict: judged.outcome.verdict,
+        certificates: judged.outcome.partitions.iter().filter_map(|part| part.certificate.as_ref()).collect(),
+    };
+    write_file(path, serde_json::to_string(&certificates)?.as_bytes())?;
+    console.say(format!("  proof:     {}", path.display()));
+    Ok(())
+}
+
+fn verify(console: &Console, name: &str, judged: &Judged) -> anyhow::Result<()> {
+    judged.history.verify(&judged.outcome).with_context(|| {
+        format!("the verdict of {name} is not proven; unless its model has no proofs, this is a mistake of squall")
+    })?;
+    let proven = judged.outcome.partitions.iter().filter(|part| part.certificate.is_some()).count();
+    console.say(format!("  verified:  {}", counted(proven as u64, "proof")));
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Field order is the order of the keys, which other people's scripts read; it does not change.
 
 use serde::{Deserialize, Serialize};
-use squall_checker::{OpId, Verdict, Violation};
+use squall_checker::{Cycle, OpId, Verdict, Violation};
 
 use crate::trial::{Config, OperationCounts, Outcome};
 
@@ -63,12 +63,16 @@ pub struct ViolationLine {
     pub message: String,
     /// The operations that show it.
     pub operations: Vec<OpId>,
+    /// The cycle of operations that contradict each other, where the anomaly is one of order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle: Option<Cycle>,
 }
 
 impl From<&Violation> for ViolationLine {
     fn from(violation: &Violation) -> Self {
+        let cycle = violation.cycle();
         let Violation { check, kind, key, message, operations, .. } = violation.clone();
-        Self { check, kind, key, message, operations }
+        Self { check, kind, key, message, operations, cycle }
     }
 }
 

@@ -1,0 +1,175 @@
+//! A violation as a person reads it: its operations on lanes, then the argument in which they are called A, B, C.
+//!
+//! Plain text of at most [`WIDTH`] columns, from the violation and what its operations were; it decides nothing, and
+//! says nothing that the violation does not. Operations stand in the order of their invocations; the lanes show the
+//! order of events, not spans of time.
+
+mod aligned;
+mod lanes;
+mod names;
+
+use crate::history::{Completion, History, OpId, ProcessId};
+use crate::spec::Spec;
+use crate::verdict::{Edge, EdgeKind, Violation};
+use crate::words::{IMPOSSIBLE, TOGETHER, step};
+
+use names::Names;
+
+/// Columns of a rendering, at most.
+pub const WIDTH: usize = 100;
+/// Operations drawn, at most.
+const LANES_MAX: usize = 24;
+/// Characters of a sentence that names operations by their descriptions, at most; a longer one names them by letters.
+const MESSAGE_MAX: usize = 240;
+/// Columns of the labels before the steps of the argument.
+const LABEL_WIDTH: usize = 15;
+
+/// What a rendering tells of one operation.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// The operation.
+    pub id: OpId,
+    /// Who asked.
+    pub process: ProcessId,
+    /// What for, and what was returned, see [`Spec::describe`].
+    pub words: String,
+    /// When it was invoked.
+    pub invoked: u64,
+    /// When it returned.
+    pub returned: Option<u64>,
+    /// Whether it certainly did not take effect.
+    pub failed: bool,
+}
+
+impl Violation {
+    /// This violation as text of at most [`WIDTH`] columns: what is wrong, the operations on lanes, the argument.
+    ///
+    /// # Panics
+    /// If it is of another history.
+    pub fn render<S: Spec>(&self, spec: &S, history: &History<S::Op, S::Ret>) -> String {
+        let lane = |id: &OpId| {
+            let operation = history.get(*id);
+            Lane {
+                id: *id,
+                process: operation.process,
+                words: spec.describe(&operation.op, operation.ret()),
+                invoked: operation.invoked,
+                returned: operation.returned,
+                failed: matches!(operation.completion, Completion::Fail),
+            }
+        };
+        render(self, &self.operations.iter().take(LANES_MAX).map(lane).collect::<Vec<_>>())
+    }
+}
+
+/// A violation as text, from its operations.
+pub fn render(violation: &Violation, lanes: &[Lane]) -> String {
+    let lanes = &lanes[..lanes.len().min(LANES_MAX)];
+    let mut text = title(violation);
+    let names = Names::new(lanes);
+    let long = violation.message.chars().count() > MESSAGE_MAX;
+    let message = if long { names.instead(&violation.message, None) } else { violation.message.clone() };
+    paragraph(&mut text, "", &sentence(&message));
+    if !lanes.is_empty() {
+        text.push('\n');
+        lanes::draw(&mut text, lanes);
+        if violation.operations.len() > lanes.len() {
+            text += &format!("  … and {} more\n", violation.operations.len() - lanes.len());
+        }
+        aligned::draw(&mut text, violation, lanes);
+    }
+    argue(&mut text, violation, &names);
+    text
+}
+
+/// `x is not linearizable: LOST, what was acknowledged is gone`.
+fn title(violation: &Violation) -> String {
+    let place = violation.key.as_ref().map_or("the history", |key| key);
+    let place: String = place.chars().flat_map(char::escape_debug).take(WIDTH / 3).collect();
+    let broken = match violation.check.as_str() {
+        "exactly-once" => "did not see every append exactly once".to_owned(),
+        check => format!("is not {check}"),
+    };
+    let kind = match violation.kind.as_str() {
+        "not-linearizable" => "NO ORDER of its operations is possible",
+        "stale" => "STALE, an older state was read after a newer one",
+        "lost" => "LOST, what was acknowledged is gone",
+        "duplicated" => "DUPLICATED, what was done once took effect twice",
+        "reordered" => "REORDERED, effects stand in another order than time allows",
+        "phantom" => "PHANTOM, what was read was not there to be read",
+        "forked" => "FORKED, two reads exclude each other",
+        "false-mismatch" => "FALSE MISMATCH, a cas failed although it saw what it expected",
+        "lost-update" => "LOST UPDATE, one value was replaced twice",
+        kind => return format!("{place} {broken}: {}\n", kind.to_uppercase().replace('-', " ")),
+    };
+    format!("{place} {broken}: {kind}\n")
+}
+
+/// A sentence has a full stop.
+fn sentence(message: &str) -> String {
+    if message.ends_with(['.', '!', '?']) { message.to_owned() } else { format!("{message}.") }
+}
+
+/// The steps of the argument, each with the kind of its reason.
+fn argue(text: &mut String, violation: &Violation, names: &Names) {
+    if violation.steps.iter().any(|words| *words != violation.message) {
+        text.push('\n');
+    }
+    let edges: Vec<(String, &Edge)> = violation.edges.iter().map(|edge| (step(edge), edge)).collect();
+    for (number, words) in violation.steps.iter().enumerate() {
+        if *words == violation.message {
+            continue;
+        }
+        let edge = edges.iter().find(|(step, _)| step == words).map(|(_, edge)| *edge);
+        let label = match edge {
+            Some(edge) => label(edge.kind).to_owned(),
+            None if words.starts_with(TOGETHER) => "contradiction".to_owned(),
+            None if words.starts_with(IMPOSSIBLE) => "when".to_owned(),
+            None if edges.is_empty() => format!("{:>2}.", number + 1),
+            None => "given".to_owned(),
+        };
+        let words = words.strip_prefix(TOGETHER).unwrap_or(words);
+        let ends = edge.map(|edge| [edge.from, edge.to]);
+        let width = if edges.is_empty() { 6 } else { LABEL_WIDTH };
+        paragraph(text, &format!("{label:<width$}"), &names.instead(words, ends));
+    }
+}
+
+fn label(kind: EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::RealTime => "real time",
+        EdgeKind::ReadsFrom => "reads from",
+        EdgeKind::MustPrecede => "order",
+        EdgeKind::WriteWrite => "write, write",
+        EdgeKind::WriteRead => "write, read",
+        EdgeKind::ReadWrite => "read, write",
+        EdgeKind::Process => "same process",
+    }
+}
+
+/// Words, wrapped, behind a label; the further lines are indented as far.
+fn paragraph(text: &mut String, label: &str, words: &str) {
+    let indent = 2 + label.chars().count();
+    let mut line = format!("  {label}");
+    let mut used = indent;
+    for word in words.split(' ') {
+        let mut rest: Vec<char> = word.chars().collect();
+        while !rest.is_empty() {
+            let gap = usize::from(used > indent);
+            if used + gap + rest.len() <= WIDTH {
+                line.extend(std::iter::repeat_n(' ', gap).chain(rest.drain(..)));
+                used = line.chars().count();
+            } else if used > indent {
+                *text += line.trim_end();
+                text.push('\n');
+                (line, used) = (" ".repeat(indent), indent);
+            } else {
+                // One word that is longer than a line.
+                line.extend(rest.drain(..WIDTH - indent));
+                used = WIDTH;
+            }
+        }
+    }
+    *text += line.trim_end();
+    text.push('\n');
+}
