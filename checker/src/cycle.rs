@@ -57,17 +57,19 @@ impl Cycle {
     /// Whether it is a cycle of this history's operations, and what it says of real time and of processes is so.
     pub fn holds<O, R>(&self, history: &History<O, R>) -> bool {
         let known = |id: &OpId| id.index() < history.len();
-        let closed = self.edges.iter().zip(self.edges.iter().cycle().skip(1)).all(|(edge, next)| edge.to == next.from);
+        let closed =
+            self.edges.iter().zip(self.edges.iter().cycle().skip(1)).all(|(edge, next)| edge.to == next.from);
         closed
             && !self.edges.is_empty()
             && self.nodes.iter().eq(self.edges.iter().map(|edge| &edge.from))
             && self.edges.iter().all(|edge| {
                 let there = known(&edge.from) && known(&edge.to) && edge.evidence.iter().all(known);
-                there && match edge.why {
-                    EdgeKind::RealTime => history.get(edge.from).precedes(history.get(edge.to)),
-                    EdgeKind::Process => history.get(edge.from).process == history.get(edge.to).process,
-                    _ => edge.from != edge.to,
-                }
+                there
+                    && match edge.why {
+                        EdgeKind::RealTime => history.get(edge.from).precedes(history.get(edge.to)),
+                        EdgeKind::Process => history.get(edge.from).process == history.get(edge.to).process,
+                        _ => true,
+                    }
             })
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn impossible_since<S: Spec>(
     stamp: u64,
 ) {
     let told = || operations.iter().filter(|(id, _)| violation.operations.binary_search(id).is_ok());
-    if let Some(last) = told().filter(|(_, operation)| operation.returned == Some(stamp)).last() {
+    if let Some(last) = told().rfind(|(_, operation)| operation.returned == Some(stamp)) {
         let words = by_of(spec, *last, told().map(|(_, operation)| *operation));
         violation.steps.push(format!("{IMPOSSIBLE}{words} has returned, whatever follows"));
     }

@@ -197,7 +197,9 @@ impl CheckCommand {
             text += &format!("\n  {}{place}", violation.message);
             if self.explain {
                 let drawn = judged.history.render(violation);
-                drawn.lines().for_each(|line| text += &format!("\n{}{line}", if line.is_empty() { "" } else { "  " }));
+                drawn
+                    .lines()
+                    .for_each(|line| text += &format!("\n{}{line}", if line.is_empty() { "" } else { "  " }));
             }
         }
         if outcome.violations.len() > VIOLATIONS_MAX {
@@ -279,7 +281,9 @@ fn write_certificates(
 
 fn verify(console: &Console, name: &str, judged: &Judged) -> anyhow::Result<()> {
     judged.history.verify(&judged.outcome).with_context(|| {
-        format!("the verdict of {name} is not proven; unless its model has no proofs, this is a mistake of squall")
+        format!(
+            "the verdict of {name} is not proven; unless its model has no proofs, this is a mistake of squall"
+        )
     })?;
     let proven = judged.outcome.partitions.iter().filter(|part| part.certificate.is_some()).count();
     console.say(format!("  verified:  {}", counted(proven as u64, "proof")));
