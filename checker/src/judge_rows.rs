@@ -13,6 +13,7 @@ use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::linearizable::{Known, Pending, Stop, conclude, is_settled};
 use crate::model::JudgedHistory;
 use crate::parallel::in_order;
+use crate::render::Lane;
 use crate::spec::Spec;
 use crate::verdict::{Bounds, CheckOutcome};
 
@@ -62,6 +63,10 @@ impl JudgedHistory for Rows<'_> {
 
     fn ending(&self, id: OpId) -> Ending {
         if self.is_ok(id) { Ending::Ok } else { Ending::Info }
+    }
+
+    fn lane(&self, id: OpId) -> Lane {
+        Lane::new(&self.spec(), id, &self.operation(id))
     }
 
     fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {

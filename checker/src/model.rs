@@ -19,6 +19,7 @@ use crate::judge_rows::judge_rows;
 use crate::kv::{KvOp, KvRet};
 use crate::linearizable::Linearizable;
 use crate::models::{bank, container, counter, long_fork, multi_register, mutex, set, unique_ids};
+use crate::render::{Lane, render};
 use crate::spec::Spec;
 use crate::transactions::recorded;
 use crate::verdict::{Bounds, Check, CheckOutcome, Violation};
@@ -69,8 +70,13 @@ pub trait JudgedHistory: Debug + Send + Sync {
     /// How an operation ended for the model: one that failed but proves something is [`Ending::Ok`].
     fn ending(&self, id: OpId) -> Ending;
 
+    /// What the drawing of a violation tells of an operation.
+    fn lane(&self, id: OpId) -> Lane;
+
     /// A violation as text for people, see [`crate::render`].
-    fn render(&self, violation: &Violation) -> String;
+    fn render(&self, violation: &Violation) -> String {
+        render(violation, |id| self.lane(id))
+    }
 
     /// Checks that every verdict of an outcome is proven by its certificate, see [`crate::certificate`].
     ///
@@ -108,8 +114,8 @@ impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
         }
     }
 
-    fn render(&self, violation: &Violation) -> String {
-        violation.render(&self.spec, &self.history)
+    fn lane(&self, id: OpId) -> Lane {
+        Lane::new(&self.spec, id, self.history.get(id))
     }
 
     fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {

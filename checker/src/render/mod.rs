@@ -8,7 +8,7 @@ mod aligned;
 mod lanes;
 mod names;
 
-use crate::history::{Completion, History, OpId, ProcessId};
+use crate::history::{Completion, History, OpId, Operation, ProcessId};
 use crate::spec::Spec;
 use crate::verdict::{Edge, EdgeKind, Violation};
 use crate::words::{IMPOSSIBLE, TOGETHER, step};
@@ -41,30 +41,34 @@ pub struct Lane {
     pub failed: bool,
 }
 
+impl Lane {
+    /// What is told of an operation of a specification.
+    pub fn new<S: Spec>(spec: &S, id: OpId, operation: &Operation<S::Op, S::Ret>) -> Self {
+        Self {
+            id,
+            process: operation.process,
+            words: spec.describe(&operation.op, operation.ret()),
+            invoked: operation.invoked,
+            returned: operation.returned,
+            failed: matches!(operation.completion, Completion::Fail),
+        }
+    }
+}
+
 impl Violation {
     /// This violation as text of at most [`WIDTH`] columns: what is wrong, the operations on lanes, the argument.
     ///
     /// # Panics
     /// If it is of another history.
     pub fn render<S: Spec>(&self, spec: &S, history: &History<S::Op, S::Ret>) -> String {
-        let lane = |id: &OpId| {
-            let operation = history.get(*id);
-            Lane {
-                id: *id,
-                process: operation.process,
-                words: spec.describe(&operation.op, operation.ret()),
-                invoked: operation.invoked,
-                returned: operation.returned,
-                failed: matches!(operation.completion, Completion::Fail),
-            }
-        };
-        render(self, &self.operations.iter().take(LANES_MAX).map(lane).collect::<Vec<_>>())
+        render(self, |id| Lane::new(spec, id, history.get(id)))
     }
 }
 
-/// A violation as text, from its operations.
-pub fn render(violation: &Violation, lanes: &[Lane]) -> String {
-    let lanes = &lanes[..lanes.len().min(LANES_MAX)];
+/// A violation as text, see [`Violation::render`]; what is told of its operations is asked for.
+pub fn render(violation: &Violation, lane: impl Fn(OpId) -> Lane) -> String {
+    let lanes: Vec<Lane> = violation.operations.iter().take(LANES_MAX).map(|id| lane(*id)).collect();
+    let lanes = lanes.as_slice();
     let mut text = title(violation);
     let names = Names::new(lanes);
     let long = violation.message.chars().count() > MESSAGE_MAX;

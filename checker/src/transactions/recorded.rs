@@ -7,11 +7,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::history::{Access, Status};
-use super::{Datatype, Options as Wanted, TransactionHistory, TransactionHistoryBuilder, Unfit, check};
+use super::{
+    Datatype, Options as Wanted, Transaction, TransactionHistory, TransactionHistoryBuilder, Unfit, check,
+};
 use crate::format::{Ending, FormatError, Misread, RawOperation, Recorded, TRANSACTION};
-use crate::history::{OpId, op_id};
+use crate::history::{Completion, OpId, op_id};
 use crate::judge::Options;
 use crate::model::{Answer, Definition, JudgedHistory, Usage};
+use crate::render::Lane;
 use crate::value::Value;
 use crate::verdict::Bounds;
 
@@ -71,6 +74,12 @@ impl JudgedHistory for TransactionHistory {
             Status::Fail => Ending::Fail,
             Status::Info => Ending::Info,
         }
+    }
+
+    fn lane(&self, id: OpId) -> Lane {
+        let Transaction { process, invoked, returned, completion, .. } = self.get(id);
+        let words = format!("T{}: {}", id.0, JudgedHistory::words(self, id));
+        Lane { id, process, words, invoked, returned, failed: completion == Completion::Fail }
     }
 }
 

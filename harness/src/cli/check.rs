@@ -265,7 +265,7 @@ fn write_certificates(
     console: &Console,
     path: &Path,
     recorded: &Recorded<'_>,
-    judged: &Judged,
+    judged: &Judged<'_>,
 ) -> anyhow::Result<()> {
     let certificates = Certificates {
         schema: 1,
@@ -279,7 +279,7 @@ fn write_certificates(
     Ok(())
 }
 
-fn verify(console: &Console, name: &str, judged: &Judged) -> anyhow::Result<()> {
+fn verify(console: &Console, name: &str, judged: &Judged<'_>) -> anyhow::Result<()> {
     judged.history.verify(&judged.outcome).with_context(|| {
         format!(
             "the verdict of {name} is not proven; unless its model has no proofs, this is a mistake of squall"
