@@ -86,6 +86,7 @@ fn only_the_command_prints() {
                 "harness/src/main.rs",
                 "examples/",
                 "tests/",
+                "checker/examples/",
                 "checker/tests/",
                 "cluster/tests/",
             ],

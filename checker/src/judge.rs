@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
 use crate::exactly_once::ExactlyOnce;
-use crate::format::{Format, FormatError, Limits, Recorded, read};
+use crate::format::{Format, FormatError, Limits, Recorded, read, shortened};
 use crate::history::{Completion, History};
 use crate::kv::{KvOp, KvRet, KvSpec, is_empty};
 use crate::linearizable::Linearizable;
@@ -19,7 +19,6 @@ use crate::model::{Answer, JudgedHistory, Usage};
 use crate::transactions::Level;
 use crate::value::Value;
 use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict};
-use crate::words::brief;
 
 /// What the caller knows of a recorded history; what it does not is found out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +31,29 @@ pub struct Options {
     pub level: Level,
     /// The bounds of reading it.
     pub limits: Limits,
+    /// What a compare-and-set proves that ran and saw another value.
+    pub failed_cas: FailedCas,
+}
+
+/// What a compare-and-set proves that ran and saw another value. Tools differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailedCas {
+    /// That the value differed at some moment between its invocation and its return.
+    #[default]
+    Evidence,
+    /// Nothing: it is an operation that did not take effect, whatever the reason.
+    Ignore,
+}
+
+/// The history without what failed compare-and-sets prove.
+pub(crate) fn without_evidence(history: &History<KvOp, KvRet>) -> History<KvOp, KvRet> {
+    let operations = history.operations().iter().cloned().map(|mut operation| {
+        if matches!(operation.completion, Completion::Ok(KvRet::Mismatch(_))) {
+            operation.completion = Completion::Fail;
+        }
+        (0, operation)
+    });
+    History::from_intervals(operations.collect()).expect("its intervals are those of a history")
 }
 
 /// Operations by how they ended.
@@ -149,7 +171,7 @@ pub fn judge_recorded<'a>(
             file: recorded.name().to_owned(),
             line: recorded.line(id),
             model,
-            operation: brief(&recorded.operation(id).to_string()),
+            operation: shortened(&recorded.operation(id).to_string(), 160),
             fitting: usage.guess(),
         });
     }

@@ -39,4 +39,4 @@ pub use history::{Completion, Event, EventKind, History, Malformed, OpId, Operat
 pub use linearizable::Linearizable;
 pub use spec::{Direct, Help, Reach, Spec, Told};
 pub use value::Value;
-pub use verdict::{Bounds, Check, CheckOutcome, Edge, EdgeKind, Verdict, Violation};
+pub use verdict::{Bounds, Check, CheckOutcome, Edge, EdgeKind, Progress, Verdict, Violation};

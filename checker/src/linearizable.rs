@@ -172,6 +172,9 @@ fn judge<S: Spec>(spec: &S, pending: &mut [Pending<'_, S::Op, S::Ret>], bounds: 
     let illegal = pending.iter().any(|partition| partition.known.verdict == Some(Verdict::Invalid));
     let undecided = || pending.iter().filter(|partition| partition.known.verdict.is_none());
     let partitions: Vec<Operations<'_, S>> = undecided().map(|partition| &*partition.operations).collect();
+    if let Some(progress) = bounds.progress {
+        progress.begin(partitions.len());
+    }
     let mut rounds = rounds::judge(spec, &partitions, illegal, bounds);
     let undecided = pending.iter_mut().filter(|partition| partition.known.verdict.is_none());
     for (partition, decision) in undecided.zip(rounds.decisions.drain(..)) {

@@ -14,7 +14,7 @@ use crate::format::{
     Ending, FormatError, Misread, Recorded, RecordedSpec, TRANSACTION, UnknownName, only_function,
 };
 use crate::history::{Completion, History, OpId, op_id};
-use crate::judge::{Operations, Options, judge_history, spec_of};
+use crate::judge::{FailedCas, Operations, Options, judge_history, spec_of, without_evidence};
 use crate::judge_rows::judge_rows;
 use crate::kv::{KvOp, KvRet};
 use crate::linearizable::Linearizable;
@@ -251,14 +251,17 @@ static KEY_VALUE: Definition = key_value(
 
 fn judge_key_value<'a>(
     recorded: &Recorded<'a>,
-    _options: &Options,
+    options: &Options,
     bounds: &Bounds<'_>,
 ) -> Result<Answer<'a>, FormatError> {
     if let Some(rows) = recorded.rows() {
         let outcome = judge_rows(rows, bounds);
         return Ok(Answer { outcome, history: Arc::clone(rows) as Arc<dyn JudgedHistory + 'a> });
     }
-    let history: Arc<History<KvOp, KvRet>> = recorded.key_value()?;
+    let mut history: Arc<History<KvOp, KvRet>> = recorded.key_value()?;
+    if options.failed_cas == FailedCas::Ignore {
+        history = Arc::new(without_evidence(&history));
+    }
     let outcome = judge_history(&history, bounds);
     Ok(Answer { outcome, history: Arc::new(Typed { spec: spec_of(&history), history }) })
 }

@@ -136,6 +136,12 @@ impl<S: Spec> Round<'_, S> {
                 self.stopped.store(true, Ordering::Relaxed);
             }
             unasked += search.steps() + self.partitions[number].len() as u64;
+            if let Some(progress) = self.bounds.progress {
+                progress.take(search.steps());
+                if !matches!(decision, Decision::Undecided(_)) {
+                    progress.decide();
+                }
+            }
             judged.push((number, decision, search.steps()));
         }
         judged

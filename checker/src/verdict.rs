@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +133,48 @@ pub struct Bounds<'a> {
     pub certificates: bool,
     /// Asked every few thousand steps; `true` ends the search as unknown.
     pub should_stop: &'a (dyn Fn() -> bool + Sync),
+    /// Told how far the check is, for whoever waits for it.
+    pub progress: Option<&'a Progress>,
+}
+
+/// How far a check is: read by whoever waits, never by the check itself.
+#[derive(Debug, Default)]
+pub struct Progress {
+    partitions: AtomicU64,
+    decided: AtomicU64,
+    steps: AtomicU64,
+}
+
+impl Progress {
+    /// So many more partitions are to be judged.
+    pub fn begin(&self, partitions: usize) {
+        self.partitions.fetch_add(partitions as u64, Ordering::Relaxed);
+    }
+
+    /// One more is decided.
+    pub fn decide(&self) {
+        self.decided.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A search took so many steps more.
+    pub fn take(&self, steps: u64) {
+        self.steps.fetch_add(steps, Ordering::Relaxed);
+    }
+
+    /// Partitions that are, or were, to be judged.
+    pub fn partitions(&self) -> u64 {
+        self.partitions.load(Ordering::Relaxed)
+    }
+
+    /// Partitions that are decided.
+    pub fn decided(&self) -> u64 {
+        self.decided.load(Ordering::Relaxed)
+    }
+
+    /// Steps of searches.
+    pub fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
+    }
 }
 
 impl Default for Bounds<'static> {
@@ -142,6 +185,7 @@ impl Default for Bounds<'static> {
             threads: 1,
             certificates: false,
             should_stop: &|| false,
+            progress: None,
         }
     }
 }

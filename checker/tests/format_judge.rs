@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use squall_checker::format::{Format, Recorded};
-use squall_checker::judge::{Judged, Model, Options, judge};
+use squall_checker::judge::{FailedCas, Judged, Model, Options, judge};
 use squall_checker::{Bounds, Verdict};
 
 fn read_and_judged<'a>(name: &'a str, text: &'a str, options: &Options) -> (Recorded<'a>, Judged<'a>) {
@@ -120,6 +120,9 @@ fn a_failed_cas_tells_that_the_value_differed() {
     valid (jepsen-log, cas-register): 2 ok, 0 fail, 0 info
     "": valid, 2 operations
     "#);
+    let options = Options { failed_cas: FailedCas::Ignore, ..Options::default() };
+    let judged = judged("h.log", log, &options);
+    assert_eq!((judged.outcome.verdict, judged.operations.fail), (Verdict::Valid, 1));
 }
 
 #[test]

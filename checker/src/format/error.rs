@@ -12,6 +12,8 @@ use super::Limits;
 
 /// Characters of a line that an excerpt shows.
 const EXCERPT_CHARS: usize = 96;
+/// Characters of a message, which may hold names of any length.
+const MESSAGE_CHARS: usize = 400;
 /// Characters of a quoted piece of input.
 const QUOTE_CHARS: usize = 40;
 
@@ -40,7 +42,8 @@ pub(crate) fn quote(text: &str) -> String {
     format!("`{}`", shortened(text, QUOTE_CHARS))
 }
 
-fn shortened(text: &str, chars_max: usize) -> String {
+/// The first characters of a text, without control characters.
+pub(crate) fn shortened(text: &str, chars_max: usize) -> String {
     let mut shown = String::new();
     for (index, character) in text.chars().enumerate() {
         if index >= chars_max {
@@ -103,7 +106,8 @@ impl<'a> Source<'a> {
             file: self.name.to_owned(),
             line: before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1,
             column: column as u64 + 1,
-            message: message.into(),
+            // It may quote names of the input as they are.
+            message: shortened(&message.into(), MESSAGE_CHARS),
             excerpt: format!("{mark}{}", shortened(&line[from..], EXCERPT_CHARS)),
         }
     }

@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 pub use convert::Inexpressible;
 pub use error::FormatError;
+pub(crate) use error::shortened;
 use error::{Source, quote};
 pub(crate) use key_value::only_function;
 pub(crate) use keys::{key_of, pair};
@@ -83,9 +84,11 @@ impl Format {
     /// What it is, in one line.
     pub fn description(self) -> &'static str {
         match self {
-            Self::JsonLines => "JSON Lines, one event each: process, type, f, key, value",
+            Self::JsonLines => {
+                "JSON Lines, one event each: process, type, f, key, value; or one array of events"
+            }
             Self::JepsenEdn => {
-                "Jepsen operation maps, one per line or in one vector; also Porcupine, Maelstrom, Elle list-append"
+                "Jepsen operation maps or [process type f value], one per line or in one vector; Porcupine, Maelstrom, Elle"
             }
             Self::JepsenLog => "Jepsen text log or history.txt: process, :invoke/:ok/:fail/:info, :f, value",
             Self::CompactTsv => {
