@@ -134,6 +134,7 @@ impl Row {
             memory_bytes_max: options.memory_bytes,
             threads: 1,
             should_stop: &should_stop,
+            ..Bounds::default()
         };
         let spec = KvSpec::default();
         let mut search = Search::new(&spec).with(options.techniques);

@@ -25,7 +25,7 @@ const KEY_CHARS_MAX: usize = 40;
 #[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
     pub(super) recorded: &'a Recorded<'a>,
-    pub(super) judged: &'a Judged,
+    pub(super) judged: &'a Judged<'a>,
     pub(super) packing: Option<Packing>,
     pub(super) elapsed: Duration,
 }
