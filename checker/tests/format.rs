@@ -148,7 +148,7 @@ fn broken_json_lines() {
         {"process":4,"type":"ok","f":"write","key":"x","value":4}
     "#);
     assert_snapshot!(one(r#"{"process":3,"type":"ok","f":"read","key":"x","value":4}"#), @r#"
-    h.jsonl:2:1: process 3 completes a read of "x", but its operation of line 1 is a write of "x"
+    h.jsonl:2:1: process 3 completes read of "x", but its operation of line 1 is write of "x"
         {"process":3,"type":"ok","f":"read","key":"x","value":4}
     "#);
     assert_snapshot!(one(r#"{"process":3,"type":"ok","f":"write","key":"x","value":5}"#), @r#"

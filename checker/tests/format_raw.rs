@@ -171,6 +171,21 @@ fn independent_keys_of_any_function() {
 }
 
 #[test]
+fn a_completion_is_of_its_own_operation() {
+    let ends = |end: &str| {
+        said_of("h.edn", &format!("{{:process 0 :type :invoke :f :enqueue :key 7 :value 1}}\n{end}"))
+    };
+    assert_snapshot!(ends("{:process 0 :type :ok :f :enqueue :key 8 :value 1}"), @r#"
+    h.edn:2:1: process 0 completes enqueue of "8", but its operation of line 1 is enqueue of "7"
+        {:process 0 :type :ok :f :enqueue :key 8 :value 1}
+    "#);
+    assert_snapshot!(ends("{:process 0 :type :info :f :dequeue :key 7}"), @r#"
+    h.edn:2:1: process 0 completes dequeue of "7", but its operation of line 1 is enqueue of "7"
+        {:process 0 :type :info :f :dequeue :key 7}
+    "#);
+}
+
+#[test]
 fn logs_with_dates_and_keys() {
     let text = "2021-02-26 23:39:01,300{GMT}\tINFO\t[jepsen worker 1] jepsen.util: 1\t:invoke\t:write\t[0 2]
 2021-02-26 23:39:01,302{GMT}\tINFO\t[jepsen worker 2] jepsen.util: 2\t:invoke\t:read\t[0 nil]

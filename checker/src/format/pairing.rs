@@ -133,7 +133,7 @@ impl Pairing<'_> {
             let of =
                 |key: &Option<Arc<str>>| key.as_ref().map_or(String::new(), |key| format!(" of {key:?}"));
             let message = format!(
-                "process {} completes a {}{}, but its operation of line {} is a {}{}",
+                "process {} completes {}{}, but its operation of line {} is {}{}",
                 event.process,
                 event.function.as_ref().unwrap_or(&operation.function),
                 of(&key),
