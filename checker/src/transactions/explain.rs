@@ -10,7 +10,7 @@ use super::history::TransactionHistory;
 use super::level::{Anomaly, Tier};
 use super::reasons::Reasons;
 use crate::history::OpId;
-use crate::verdict::{Edge, Violation};
+use crate::verdict::{Edge, EdgeKind, Violation};
 
 /// What is wrong with single reads.
 pub(super) fn flaw(history: &TransactionHistory, flaw: &Flaw) -> Violation {
@@ -112,40 +112,42 @@ fn message(anomaly: Anomaly, edges: &[Edge], names: &BTreeSet<OpId>, key: Option
         Anomaly::LostAppend(_) => {
             let read = edges
                 .iter()
-                .find(|edge| edge.kind == crate::EdgeKind::ReadWrite)
+                .find(|edge| edge.kind == EdgeKind::ReadWrite)
                 .expect("a read that misses it");
             format!(
                 "the append to {key} of T{}, which had committed before T{} began, is missing from its read and from all others",
                 read.to.0, read.from.0
             )
         }
-        Anomaly::G0(tier) => format!("{who} wrote over each other: {}", circle("their writes", tier)),
+        Anomaly::G0(tier) => format!("{who} wrote over each other: their writes form a circle{}", beside(tier)),
         Anomaly::G1c(tier) => {
-            format!("{who} saw each other's writes: {}", circle("writes and reads of them", tier))
+            format!("{who} saw each other's writes: what they wrote and saw forms a circle{}", beside(tier))
         }
         Anomaly::GSingle(tier) => {
-            format!(
-                "{who} have no order: {}",
-                circle("one read of what was overwritten, with the rest,", tier)
-            )
+            let missed = edges.iter().find(|edge| edge.kind == EdgeKind::ReadWrite).expect("one such read");
+            let (reader, writer) = (missed.from.0, missed.to.0);
+            let by = match tier {
+                Tier::Dependencies => "by what was written and read",
+                Tier::Process => "by the order of a process",
+                Tier::RealTime => "in real time",
+            };
+            format!("T{reader} missed a write of T{writer}, although T{writer} comes before T{reader} {by}")
         }
         Anomaly::GNonadjacent(tier) => {
-            format!(
-                "{who} have no order: {}",
-                circle("reads of what was overwritten, no two of them adjacent, with the rest,", tier)
-            )
+            format!("{who} saw no snapshots of one history: what they saw and what they missed forms a circle{}", beside(tier))
         }
         Anomaly::G2Item(tier) => {
-            format!("{who} have no order: {}", circle("reads of what was overwritten", tier))
+            format!("{who} missed each other's writes: what they missed forms a circle{}", beside(tier))
         }
         _ => unreachable!("no cycle is called {anomaly}"),
     }
 }
 
-fn circle(what: &str, tier: Tier) -> String {
+/// What the circle needs beside writes and reads.
+fn beside(tier: Tier) -> &'static str {
     match tier {
-        Tier::Dependencies => format!("{what} form a circle"),
-        Tier::Process => format!("{what} form a circle with the order of a process"),
-        Tier::RealTime => format!("{what} form a circle with real time"),
+        Tier::Dependencies => "",
+        Tier::Process => " with the order of a process",
+        Tier::RealTime => " with real time",
     }
 }

@@ -283,7 +283,8 @@ impl<'h> Lists<'h> {
         let (seen, unseen) = appends.split_at(outside);
         if let Some(last) = seen.last().filter(|last| **last != NONE) {
             let writer = self.writers.owner(*last);
-            let later = writes_to(history, writer, key).find(|at| at > last);
+            let hidden = |at: &u32| at > last && self.positions[*at as usize] as usize >= outside;
+            let later = writes_to(history, writer, key).find(hidden);
             if let Some(later) = later.filter(|_| writer != id) {
                 flawed_lists::intermediate(
                     history,

@@ -4,4 +4,6 @@
 mod random;
 
 mod cases;
+mod explanations;
 mod oracle;
+mod script;
