@@ -1,5 +1,5 @@
-//! A million transactions, judged: `transactions check COUNT [ANOMALY]` judges simulated ones, `transactions write COUNT
-//! [ANOMALY]` writes them as JSON Lines, `transactions judge FILE` reads such a file and judges it. Tells the verdict,
+//! A million transactions, judged: `transactions check COUNT [ANOMALY|registers]` judges simulated ones, `transactions write COUNT
+//! [ANOMALY|registers]` writes them as JSON Lines, `transactions judge FILE` reads such a file and judges it. Tells the verdict,
 //! the processor time and (on Linux) the most memory that the process held.
 
 use std::fs;
@@ -29,18 +29,22 @@ fn main() {
             let (_, judged) = judge(&arguments[1], &bytes, &options, &Bounds::default()).expect("a history");
             told(&arguments[1], &judged.outcome, before)
         }
-        _ => "transactions check|write COUNT [ANOMALY], or transactions judge FILE\n".to_owned(),
+        _ => "transactions check|write COUNT [ANOMALY|registers], or transactions judge FILE\n".to_owned(),
     };
     std::io::stdout().write_all(out.as_bytes()).expect("stdout takes it");
 }
 
 fn shape(arguments: &[String]) -> SimulatedTransactions {
     let count = arguments[1].parse().expect("a number of transactions");
+    let datatype = match arguments.get(2).map(String::as_str) {
+        Some("registers") => return SimulatedTransactions::like_elle(Datatype::Register, count, 1),
+        _ => Datatype::ListAppend,
+    };
     let planted = arguments.get(2).map(|name| match PlantedAnomaly::named(name) {
         Some(planted) => planted,
         None => panic!("nothing called {name} can be planted"),
     });
-    SimulatedTransactions { planted, ..SimulatedTransactions::like_elle(Datatype::ListAppend, count, 1) }
+    SimulatedTransactions { planted, ..SimulatedTransactions::like_elle(datatype, count, 1) }
 }
 
 fn told(what: &str, outcome: &CheckOutcome, before: Duration) -> String {

@@ -12,6 +12,9 @@ use super::reasons::Reasons;
 use crate::history::OpId;
 use crate::verdict::{Edge, EdgeKind, Violation};
 
+/// Transactions listed where nothing smaller explains, at most.
+const LISTED_MAX: usize = 20;
+
 /// What is wrong with single reads.
 pub(super) fn flaw(history: &TransactionHistory, flaw: &Flaw) -> Violation {
     Violation {
@@ -89,6 +92,34 @@ pub(super) fn cycle(reasons: &Reasons<'_>, anomaly: Anomaly, hops: &[Hop]) -> Vi
     }
 }
 
+/// What no cycle shows: every order was tried.
+pub(super) fn no_order(history: &TransactionHistory, required: &[bool], anomaly: Anomaly) -> Violation {
+    let all: Vec<OpId> = (0..history.count()).filter(|id| required[*id as usize]).map(OpId).collect();
+    let kept = match anomaly {
+        Anomaly::NoSerialOrder(Tier::Process) => " that keeps the order of each process",
+        Anomaly::NoSerialOrder(Tier::RealTime) => " that keeps real time",
+        _ => "",
+    };
+    let message = format!(
+        "no serial order of {} transactions{kept} explains what they read: all were tried",
+        all.len()
+    );
+    let mut steps: Vec<String> = all.iter().take(LISTED_MAX).map(|id| transaction(history, id.0)).collect();
+    if all.len() > LISTED_MAX {
+        steps.push(format!("… {} more", all.len() - LISTED_MAX));
+    }
+    steps.push("in every order some read shows another value than the write before it".to_owned());
+    Violation {
+        check: NAME.to_owned(),
+        kind: anomaly.name().to_owned(),
+        key: None,
+        message,
+        operations: all,
+        edges: Vec::new(),
+        steps,
+    }
+}
+
 /// The same cycle, from its first transaction on.
 fn from_lowest(hops: &[Hop]) -> Vec<Hop> {
     let first = (0..hops.len()).min_by_key(|at| hops[*at].from).expect("a cycle has edges");
@@ -110,16 +141,16 @@ fn message(anomaly: Anomaly, edges: &[Edge], names: &BTreeSet<OpId>, key: Option
             )
         }
         Anomaly::LostAppend(_) => {
-            let read = edges
-                .iter()
-                .find(|edge| edge.kind == EdgeKind::ReadWrite)
-                .expect("a read that misses it");
+            let read =
+                edges.iter().find(|edge| edge.kind == EdgeKind::ReadWrite).expect("a read that misses it");
             format!(
                 "the append to {key} of T{}, which had committed before T{} began, is missing from its read and from all others",
                 read.to.0, read.from.0
             )
         }
-        Anomaly::G0(tier) => format!("{who} wrote over each other: their writes form a circle{}", beside(tier)),
+        Anomaly::G0(tier) => {
+            format!("{who} wrote over each other: their writes form a circle{}", beside(tier))
+        }
         Anomaly::G1c(tier) => {
             format!("{who} saw each other's writes: what they wrote and saw forms a circle{}", beside(tier))
         }
@@ -134,7 +165,10 @@ fn message(anomaly: Anomaly, edges: &[Edge], names: &BTreeSet<OpId>, key: Option
             format!("T{reader} missed a write of T{writer}, although T{writer} comes before T{reader} {by}")
         }
         Anomaly::GNonadjacent(tier) => {
-            format!("{who} saw no snapshots of one history: what they saw and what they missed forms a circle{}", beside(tier))
+            format!(
+                "{who} saw no snapshots of one history: what they saw and what they missed forms a circle{}",
+                beside(tier)
+            )
         }
         Anomaly::G2Item(tier) => {
             format!("{who} missed each other's writes: what they missed forms a circle{}", beside(tier))

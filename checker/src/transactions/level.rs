@@ -128,6 +128,8 @@ pub enum Anomaly {
     GNonadjacent(Tier),
     /// Any other cycle with reads of what was overwritten.
     G2Item(Tier),
+    /// No cycle shows it, but every serial order was tried.
+    NoSerialOrder(Tier),
 }
 
 impl Anomaly {
@@ -151,6 +153,9 @@ impl Anomaly {
                 by_tier(tier, ["G-nonadjacent", "G-nonadjacent-process", "G-nonadjacent-realtime"])
             }
             Self::G2Item(tier) => by_tier(tier, ["G2-item", "G2-item-process", "G2-item-realtime"]),
+            Self::NoSerialOrder(tier) => {
+                by_tier(tier, ["no-serial-order", "no-serial-order-process", "no-serial-order-realtime"])
+            }
         }
     }
 
@@ -170,13 +175,16 @@ impl Anomaly {
             | Self::GSingle(Tier::Dependencies)
             | Self::GNonadjacent(Tier::Dependencies)
             | Self::LostAppend(Tier::Dependencies) => &[Level::SnapshotIsolation, Level::RepeatableRead],
-            Self::G2Item(Tier::Dependencies) => &[Level::RepeatableRead],
+            Self::G2Item(Tier::Dependencies) | Self::NoSerialOrder(Tier::Dependencies) => {
+                &[Level::RepeatableRead]
+            }
             Self::LostAppend(tier)
             | Self::G0(tier)
             | Self::G1c(tier)
             | Self::GSingle(tier)
             | Self::GNonadjacent(tier)
-            | Self::G2Item(tier) => match tier {
+            | Self::G2Item(tier)
+            | Self::NoSerialOrder(tier) => match tier {
                 Tier::Dependencies => unreachable!("above"),
                 Tier::Process => &[Level::StrongSessionSerializable],
                 Tier::RealTime => &[Level::StrictSerializable],

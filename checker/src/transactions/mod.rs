@@ -46,6 +46,7 @@ pub(crate) mod recorded;
 mod recovered;
 mod register_reasons;
 mod registers;
+mod schedule;
 pub mod verify;
 mod writers;
 
@@ -60,6 +61,7 @@ use graph::{Graph, Part};
 use history::Status;
 use reasons::Reasons;
 use recovered::Recovered;
+use schedule::Found;
 
 use crate::history::OpId;
 use crate::verdict::{Bounds, CheckOutcome, Partition, Verdict, Violation};
@@ -69,6 +71,18 @@ pub const NAME: &str = "transactions";
 
 /// Cycles that are told, at most; one per strongly connected component.
 const CYCLES_MAX: usize = 16;
+
+/// The levels that a serial order defines, weakest first.
+const SERIAL: [Level; 3] = [Level::Serializable, Level::StrongSessionSerializable, Level::StrictSerializable];
+
+/// What is wrong if a level has no serial order.
+fn no_serial_order(level: Level) -> Anomaly {
+    Anomaly::NoSerialOrder(match level {
+        Level::StrictSerializable => Tier::RealTime,
+        Level::StrongSessionSerializable => Tier::Process,
+        _ => Tier::Dependencies,
+    })
+}
 
 /// What is asked of a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,12 +153,10 @@ impl Check<'_> {
             levels.broken_by(*kind);
         }
         cycles::mark(part, levels);
-        let mut order = None;
-        for level in [Level::Serializable, Level::StrongSessionSerializable, Level::StrictSerializable] {
-            order = self.serial(part, level, levels).map(|found| (level, found)).or(order);
-        }
+        let mut levels_of_orders = SERIAL.into_iter().rev();
+        let order = levels_of_orders.find_map(|level| Some((level, self.serial(part, level, levels)?)));
         self.settle(part, levels);
-        (self.violations(part), order)
+        (self.violations(part, levels), order)
     }
 
     /// A serial order for a level that is not known to be violated.
@@ -153,8 +165,19 @@ impl Check<'_> {
             return None;
         }
         let all: Vec<u32> = (0..part.graph.nodes()).collect();
-        let sorted = part.restricted(&all, cycles::mask_of(level)).graph.sorted();
-        let order = order::of_transactions(self.history, &self.recovered.required, &sorted);
+        let Part { graph, .. } = part.restricted(&all, cycles::mask_of(level));
+        let required = &self.recovered.required;
+        let mut order = order::of_transactions(self.history, required, &graph.sorted());
+        if let (Err(_), Some(writers)) =
+            (verify::serial_order(self.history, level, &order), &self.recovered.writers)
+        {
+            let hidden = schedule::hidden(self.history, writers, required);
+            match schedule::search(self.history, writers, required, &graph, self.bounds) {
+                Found::Order(found) => order = found,
+                Found::Nothing if !hidden => levels.broken_by(no_serial_order(level)),
+                Found::Nothing | Found::Undecided => {}
+            }
+        }
         verify::serial_order(self.history, level, &order).ok()?;
         levels.holds(level);
         Some(order)
@@ -194,7 +217,7 @@ impl Check<'_> {
         !places.windows(2).any(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1))
     }
 
-    fn violations(&self, part: &Part) -> Vec<Violation> {
+    fn violations(&self, part: &Part, levels: &Levels) -> Vec<Violation> {
         let (history, level) = (self.history, self.level);
         // A fractured read is a cycle too, which says more where it counts.
         let told = |anomaly: Anomaly| {
@@ -212,6 +235,13 @@ impl Check<'_> {
         let transactions: Vec<u32> = found.iter().flat_map(|(_, hops)| hops).map(|hop| hop.from).collect();
         let reasons = Reasons::new(history, &transactions);
         violations.extend(found.iter().map(|(anomaly, hops)| explain::cycle(&reasons, *anomaly, hops)));
+        let violated = |weaker: &&Level| levels.of(**weaker) == Standing::Violated;
+        if violations.is_empty()
+            && levels.of(level) == Standing::Violated
+            && let Some(weakest) = SERIAL.iter().find(violated)
+        {
+            violations.push(explain::no_order(history, &self.recovered.required, no_serial_order(*weakest)));
+        }
         violations
     }
 
@@ -245,7 +275,10 @@ impl Check<'_> {
 
     fn why_unknown(&self) -> String {
         self.recovered.unrecovered.clone().unwrap_or_else(|| {
-            "the order of some writes could not be recovered, and no serial order was found".to_owned()
+            format!(
+                "the order of some writes could not be recovered, and no serial order was found in {} steps (steps_max)",
+                self.bounds.steps_max
+            )
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::flaws::Flaws;
 use super::graph::Edges;
 use super::history::{Status, TransactionHistory};
+use super::writers::Writers;
 
 /// Dependencies, and what is wrong already.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Recovered {
     pub(super) unrecovered: Option<String>,
     /// Writes that took effect and whose order among those of their key is free: key and transaction.
     pub(super) free: Vec<(u32, u32)>,
+    /// Who wrote what, if a serial order has to be searched for.
+    pub(super) writers: Option<Writers>,
 }
 
 impl Recovered {
@@ -32,6 +35,7 @@ impl Recovered {
             flaws: Flaws::default(),
             unrecovered: None,
             free: Vec::new(),
+            writers: None,
         }
     }
 }

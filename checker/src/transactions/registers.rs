@@ -65,7 +65,7 @@ pub(super) fn recover(history: &TransactionHistory) -> Recovered {
     registers.order_reads();
     registers.order_first();
     registers.order_by_time();
-    registers.recovered
+    Recovered { writers: Some(registers.writers), ..registers.recovered }
 }
 
 impl Registers<'_> {

@@ -133,11 +133,20 @@ fn a_weaker_level_forbids_less() {
 
 #[test]
 fn one_detail_decides() {
-    let verdict = |lines| judge(&script(Datatype::ListAppend, lines), Level::StrictSerializable).outcome.verdict;
+    let verdict =
+        |lines| judge(&script(Datatype::ListAppend, lines), Level::StrictSerializable).outcome.verdict;
     // An append that nobody saw may stand behind a read that was not over when it began.
-    assert_eq!(verdict("0 0 9 a x 1\n1 9 20 r x"), Verdict::Valid, "closed intervals that touch are concurrent");
+    assert_eq!(
+        verdict("0 0 9 a x 1\n1 9 20 r x"),
+        Verdict::Valid,
+        "closed intervals that touch are concurrent"
+    );
     assert_eq!(verdict("0 0 9 a x 1\n1 10 20 r x"), Verdict::Invalid);
-    assert_eq!(verdict("0 0 - a x 1\n1 10 20 r x"), Verdict::Valid, "an indeterminate one need not take effect");
+    assert_eq!(
+        verdict("0 0 - a x 1\n1 10 20 r x"),
+        Verdict::Valid,
+        "an indeterminate one need not take effect"
+    );
     assert_eq!(verdict("0 0 - a x 1, a y 1\n1 10 20 r x\n2 30 40 r x 1\n3 50 60 r y"), Verdict::Invalid);
     // A retry of what aborted is another append of the same.
     assert_eq!(verdict("0 0 9 ! a x 1\n0 10 19 a x 1\n1 20 29 r x 1"), Verdict::Valid);
@@ -157,7 +166,13 @@ fn a_false_edge_is_refuted() {
     let honest = judge(&history, Level::StrictSerializable).outcome.violations.remove(0);
     assert_eq!(verify::cycle(&history, &honest), Ok(()));
     let ids = || (0..5).map(OpId);
-    let kinds = [EdgeKind::WriteWrite, EdgeKind::WriteRead, EdgeKind::ReadWrite, EdgeKind::Process, EdgeKind::RealTime];
+    let kinds = [
+        EdgeKind::WriteWrite,
+        EdgeKind::WriteRead,
+        EdgeKind::ReadWrite,
+        EdgeKind::Process,
+        EdgeKind::RealTime,
+    ];
     // What is true of the pairs of this history, by kind; nothing else may pass.
     let mut accepted = Vec::new();
     for (from, to) in ids().flat_map(|from| ids().map(move |to| (from, to))) {

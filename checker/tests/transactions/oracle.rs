@@ -212,6 +212,7 @@ fn lists_agree_with_brute_force() {
 fn registers_agree_with_brute_force_where_they_are_decided() {
     let mut kinds = BTreeMap::<String, u64>::new();
     let mut standings = BTreeMap::<(Level, Option<bool>), u64>::new();
+    let mut undecided = 0;
     let cases = cases(100_000);
     for number in 0..cases {
         let mut random = Random(number);
@@ -224,6 +225,9 @@ fn registers_agree_with_brute_force_where_they_are_decided() {
         for level in SERIAL {
             let standing = judged.levels.of(level);
             let holds = serial(&all, level);
+            // Who wrote what is in doubt only where values repeat.
+            assert!(repeats || standing != Standing::Unknown, "case {number}: {level}: {judged:#?}");
+            undecided += u64::from(standing == Standing::Unknown);
             if standing != Standing::Unknown {
                 let expected = if holds { Standing::Holds } else { Standing::Violated };
                 assert_eq!(standing, expected, "case {number}: {level} of {all:#?}: {judged:#?}");
@@ -238,4 +242,5 @@ fn registers_agree_with_brute_force_where_they_are_decided() {
         }
     }
     println!("{kinds:#?} {standings:?}");
+    assert!(undecided <= cases / 200, "{undecided} undecided");
 }
