@@ -53,10 +53,14 @@ impl<'h> Reasons<'h> {
                 }
             }
         }
+        let writers = Writers::new(history);
         if history.datatype() == Datatype::ListAppend {
             reads.values_mut().for_each(only_prefixes);
+            for (key, _) in writers.repeated() {
+                reads.remove(&key);
+            }
         }
-        Self { history, reads, writers: Writers::new(history) }
+        Self { history, reads, writers }
     }
 
     /// All reads of a key.
@@ -212,8 +216,12 @@ impl<'h> Reasons<'h> {
     }
 }
 
-/// Drops the reads that show another order than the longest, as the inference does.
+/// Drops the reads that show another order than the longest, and all if that one shows an element twice: from these
+/// nothing was inferred.
 fn only_prefixes(reads: &mut Vec<Seen<'_>>) {
-    let longest = reads.iter().rev().max_by_key(|seen| seen.shown.len()).map(|seen| seen.shown);
-    reads.retain(|seen| longest.is_some_and(|longest| longest.starts_with(seen.shown)));
+    let longest = reads.iter().rev().max_by_key(|seen| seen.shown.len()).map_or(&[][..], |seen| seen.shown);
+    let mut elements = longest.to_vec();
+    elements.sort_unstable();
+    let tells = !elements.windows(2).any(|pair| pair[0] == pair[1]);
+    reads.retain(|seen| tells && longest.starts_with(seen.shown));
 }
