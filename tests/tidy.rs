@@ -87,6 +87,7 @@ fn only_the_command_prints() {
                 "examples/",
                 "tests/",
                 "checker/examples/",
+                "workloads/examples/",
                 "checker/tests/",
                 "cluster/tests/",
             ],
