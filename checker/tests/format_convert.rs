@@ -103,7 +103,14 @@ proptest! {
         keyed in any::<bool>(),
     ) {
         let text = lines(drafts, keyed);
-        let first = recorded("h.jsonl", &text);
+        let first = match read("h.jsonl", text.as_bytes(), None, Limits::default()) {
+            Ok(first) => first,
+            // Values that all come in pairs name keys, and a completion may then be of another one.
+            Err(error) => {
+                prop_assert!(!keyed && error.message.contains(" completes "), "{}", error);
+                return Ok(());
+            }
+        };
         let expected = substances(&first);
         for format in [Format::JsonLines, Format::JepsenEdn] {
             let written = first.converted(format).unwrap();
