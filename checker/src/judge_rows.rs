@@ -9,6 +9,7 @@ use crate::blocks;
 use crate::certificate::{NotProven, verify_all};
 use crate::format::{ByKey, Ending, Rows};
 use crate::history::{OpId, Operation};
+use crate::judge::Operations;
 use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::linearizable::{Known, Pending, Stop, conclude, is_settled};
 use crate::model::JudgedHistory;
@@ -25,10 +26,10 @@ pub(crate) fn judge_rows(rows: &Rows<'_>, bounds: &Bounds<'_>) -> CheckOutcome {
     // The operations of the other keys, for as long as they are referred to.
     let made: Vec<Vec<Operation<KvOp, KvRet>>> = (0..)
         .zip(&known)
-        .map(|(key, known)| if settled(known) { Vec::new() } else { by_key.key(key).operations() })
+        .map(|(key, known)| if settled(known) { Vec::new() } else { by_key.operations(key) })
         .collect();
     let pending = rows.keys().iter().zip(known).enumerate().map(|(key, (name, known))| {
-        let (name, ids) = (Cow::Borrowed(*name), by_key.key(key).ids);
+        let (name, ids) = (Cow::Borrowed(*name), by_key.ids(key));
         if settled(&known) {
             Pending::settled(name, ids.len(), known)
         } else {
@@ -42,11 +43,11 @@ pub(crate) fn judge_rows(rows: &Rows<'_>, bounds: &Bounds<'_>) -> CheckOutcome {
 fn decide(spec: &KvSpec, by_key: &ByKey<'_, '_>, keys: usize, bounds: &Bounds<'_>) -> Vec<Known> {
     let stop = Stop::new(bounds);
     in_order(keys, bounds.threads, |key| {
-        let rows = by_key.key(key);
+        let (ids, rows) = (by_key.ids(key), by_key.rows(key));
         match () {
             () if rows.is_vacuous() => Known::vacuous(bounds),
-            () if stop.after(rows.ids.len()) => Known::NOTHING,
-            () => Known::directly(blocks::decide(spec, &rows).as_ref(), rows.ids, bounds),
+            () if stop.after(ids.len()) => Known::NOTHING,
+            () => Known::directly(blocks::decide(spec, &rows).as_ref(), ids, bounds),
         }
     })
 }
@@ -67,6 +68,11 @@ impl JudgedHistory for Rows<'_> {
 
     fn lane(&self, id: OpId) -> Lane {
         Lane::new(&self.spec(), id, &self.operation(id))
+    }
+
+    fn count(&self) -> Operations {
+        let ok = self.completed();
+        Operations { ok, fail: 0, info: Rows::len(self) - ok }
     }
 
     fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {

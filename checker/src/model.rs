@@ -78,6 +78,19 @@ pub trait JudgedHistory: Debug + Send + Sync {
         render(violation, |id| self.lane(id))
     }
 
+    /// How many operations ended how.
+    fn count(&self) -> Operations {
+        let mut count = Operations::default();
+        for index in 0..self.len() {
+            match self.ending(op_id(index)) {
+                Ending::Ok => count.ok += 1,
+                Ending::Fail => count.fail += 1,
+                Ending::Info => count.info += 1,
+            }
+        }
+        count
+    }
+
     /// Checks that every verdict of an outcome is proven by its certificate, see [`crate::certificate`].
     ///
     /// # Errors
@@ -120,21 +133,6 @@ impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
 
     fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {
         verify_all(&self.spec, &self.history, outcome)
-    }
-}
-
-impl dyn JudgedHistory + '_ {
-    /// How many operations ended how.
-    pub fn count(&self) -> Operations {
-        let mut count = Operations::default();
-        for index in 0..self.len() {
-            match self.ending(op_id(index)) {
-                Ending::Ok => count.ok += 1,
-                Ending::Fail => count.fail += 1,
-                Ending::Info => count.info += 1,
-            }
-        }
-        count
     }
 }
 

@@ -3,7 +3,7 @@
 //! Shares no code with what makes them, nor with the specification's step (which copies a list to append to it).
 
 use super::Refutation;
-use super::entry::{Atom, Entries, Entry, What};
+use super::entry::{Atom, Entries, What};
 use crate::kv::KvSpec;
 use crate::value::Value;
 
@@ -48,35 +48,30 @@ pub(super) fn is_legal<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, 
     has_all(entries, order) && respects_real_time(entries, order) && replays(spec, entries, order)
 }
 
+/// Nothing twice, and everything that completed.
 fn has_all<'h, E: Entries<'h> + ?Sized>(entries: &E, order: &[u32]) -> bool {
     let mut ordered = vec![false; entries.count()];
     let once = order.iter().all(|index| {
         let there = ordered.get_mut(*index as usize);
         there.is_some_and(|there| !std::mem::replace(there, true))
     });
-    once && ordered.into_iter().enumerate().all(|(index, ordered)| {
-        let entry = entries.entry(index);
-        match entry.what {
-            What::Failed => !ordered,
-            _ => ordered || entry.completed == u64::MAX,
-        }
-    })
+    once && (0..).zip(ordered).all(|(index, ordered)| ordered || entries.stamps(index).1 == u64::MAX)
 }
 
 /// Nothing had returned before something in front of it was invoked.
 fn respects_real_time<'h, E: Entries<'h> + ?Sized>(entries: &E, order: &[u32]) -> bool {
     let mut earliest_return = u64::MAX;
     order.iter().rev().all(|index| {
-        let entry = entries.entry(*index as usize);
-        earliest_return = earliest_return.min(entry.completed);
-        entry.invoked <= earliest_return
+        let (invoked, completed) = entries.stamps(*index as usize);
+        earliest_return = earliest_return.min(completed);
+        invoked <= earliest_return
     })
 }
 
 fn replays<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32]) -> bool {
     let mut state = State::Written(Atom::Nil);
     order.iter().all(|index| {
-        match entries.entry(*index as usize).what {
+        match entries.what(*index as usize) {
             What::Read(value) => return state.is(value, spec),
             What::Put(value) => state = State::Written(value.kept(spec)),
             What::Append(value) => state.append(value, spec),
@@ -95,30 +90,30 @@ fn replays<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32
 
 /// Whether the witnesses of a refutation stand to each other as it claims.
 pub(super) fn holds<'h, E: Entries<'h> + ?Sized>(entries: &E, refutation: &Refutation) -> bool {
-    let entry = |index: u32| entries.entry(index as usize);
-    let failed = |index: &u32| matches!(entry(*index).what, What::Failed);
+    let what = |index: u32| entries.what(index as usize);
+    let failed = |index: &u32| matches!(what(*index), What::Failed);
     if refutation.witnesses().iter().any(failed) {
         return false;
     }
-    let precedes = |one: u32, other: u32| entry(one).precedes(&entry(other));
-    let read = |index: u32| entry(index).is_read();
+    let precedes = |one: u32, other: u32| entries.stamps(one as usize).1 < entries.stamps(other as usize).0;
+    let read = |index: u32| matches!(what(index), What::Read(_) | What::Mismatched { .. });
     match refutation {
         // A cas that swapped may have found what nobody wrote.
-        Refutation::Phantom { reader } => read(*reader) || swapped(entry(*reader)).is_some(),
+        Refutation::Phantom { reader } => read(*reader) || swapped(what(*reader)).is_some(),
         Refutation::Twice { reader, .. } | Refutation::PutInside { reader, .. } => read(*reader),
         Refutation::TwoEpochs { append, one, other } => {
-            matches!(entry(*append).what, What::Append(_)) && one != other && read(*one) && read(*other)
+            matches!(what(*append), What::Append(_)) && one != other && read(*one) && read(*other)
         }
         Refutation::Fork { one, other } => one != other && read(*one) && read(*other),
         Refutation::SameSource { one, other } => {
-            let both = swapped(entry(*one)).zip(swapped(entry(*other)));
+            let both = swapped(what(*one)).zip(swapped(what(*other)));
             one != other
                 && both.is_some_and(|((one, _), (other, _))| {
                     one == other || (one.is_empty() && other.is_empty())
                 })
         }
         Refutation::Round { cas: round } => round.iter().zip(round.iter().cycle().skip(1)).all(|pair| {
-            let both = swapped(entry(*pair.0)).zip(swapped(entry(*pair.1)));
+            let both = swapped(what(*pair.0)).zip(swapped(what(*pair.1)));
             both.is_some_and(|((found, _), (_, made))| found == made)
         }),
         Refutation::Order { before, after } => precedes(*after, *before),
@@ -147,8 +142,8 @@ pub(super) fn holds<'h, E: Entries<'h> + ?Sized>(entries: &E, refutation: &Refut
 }
 
 /// What a cas that may have swapped found and wrote.
-fn swapped(entry: Entry<'_>) -> Option<(Atom<'_>, Atom<'_>)> {
-    match entry.what {
+fn swapped(what: What<'_>) -> Option<(Atom<'_>, Atom<'_>)> {
+    match what {
         What::Swapped { expected, new } => Some((expected, new)),
         _ => None,
     }

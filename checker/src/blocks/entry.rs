@@ -80,34 +80,23 @@ pub(crate) enum What<'h> {
     Unclear,
 }
 
-/// One operation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry<'h> {
-    pub(crate) invoked: u64,
-    /// When it completed; [`u64::MAX`] if it is not known to have taken effect.
-    pub(crate) completed: u64,
-    pub(crate) what: What<'h>,
-}
-
-impl Entry<'_> {
-    /// Whether it completed before `other` was invoked.
-    pub(super) fn precedes(&self, other: &Self) -> bool {
-        self.completed < other.invoked
-    }
-
-    /// Whether it saw the key's value.
-    pub(super) fn is_read(&self) -> bool {
-        matches!(self.what, What::Read(_) | What::Mismatched { .. })
-    }
-}
-
-/// One key's operations, in the order of their invocations.
+/// One key's operations, in the order of their invocations. Indices beyond them are mistakes.
 pub(crate) trait Entries<'h> {
     fn count(&self) -> usize;
 
-    /// # Panics
-    /// If there are not so many.
-    fn entry(&self, index: usize) -> Entry<'h>;
+    /// When an operation was invoked, and when it completed; [`u64::MAX`] if it is not known to have taken effect.
+    fn stamps(&self, index: usize) -> (u64, u64);
+
+    /// What an operation did.
+    fn what(&self, index: usize) -> What<'h>;
+
+    /// What the first append appends.
+    fn first_append(&self) -> Option<Atom<'h>> {
+        (0..self.count()).find_map(|index| match self.what(index) {
+            What::Append(atom) => Some(atom),
+            _ => None,
+        })
+    }
 }
 
 impl<'h> Entries<'h> for [&'h KvOperation] {
@@ -115,15 +104,18 @@ impl<'h> Entries<'h> for [&'h KvOperation] {
         self.len()
     }
 
-    fn entry(&self, index: usize) -> Entry<'h> {
+    fn stamps(&self, index: usize) -> (u64, u64) {
         let operation = self[index];
-        let completed = operation.ret().and(operation.returned);
-        let what = match completed {
+        (operation.invoked, operation.ret().and(operation.returned).unwrap_or(u64::MAX))
+    }
+
+    fn what(&self, index: usize) -> What<'h> {
+        let operation = self[index];
+        match operation.ret().and(operation.returned) {
             // That stamp is how an unknown one is written here.
             Some(u64::MAX) => What::Unclear,
             _ => what(operation),
-        };
-        Entry { invoked: operation.invoked, completed: completed.unwrap_or(u64::MAX), what }
+        }
     }
 }
 

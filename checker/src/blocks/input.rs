@@ -12,18 +12,18 @@ use crate::kv::KvSpec;
 
 /// How an operation writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum How<'h> {
+pub(super) enum How {
     Put,
     Append,
-    /// Replaces this value.
-    Cas(Atom<'h>),
+    /// Replaces the value with this number in [`Key::expected`].
+    Cas(u32),
 }
 
 /// An operation that writes, if it takes effect.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Write<'h> {
     pub(super) operation: u32,
-    pub(super) how: How<'h>,
+    pub(super) how: How,
     pub(super) atom: Atom<'h>,
     /// A list that was put as its only element.
     pub(super) bare: bool,
@@ -58,6 +58,8 @@ pub(super) struct Key<'h> {
     pub(super) reads: Vec<Read<'h>>,
     /// In the order of their invocations.
     pub(super) writes: Vec<Write<'h>>,
+    /// The values that cas replace.
+    pub(super) expected: Vec<Atom<'h>>,
     pub(super) writers: Writers,
     /// Cas that failed and do not say what they saw, with what they expected; in the order of their invocations.
     pub(super) differing: Vec<(u32, Atom<'h>)>,
@@ -68,11 +70,7 @@ impl<'h> Key<'h> {
     /// with cas or of mixed kinds.
     pub(super) fn read<E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E) -> Option<Self> {
         let count = entries.count();
-        let appends = (0..count).find_map(|index| match entries.entry(index).what {
-            What::Append(atom) => Some(atom),
-            _ => None,
-        });
-        let kind = match appends {
+        let kind = match entries.first_append() {
             None => Kind::Register,
             Some(Atom::Int(_)) => Kind::List,
             Some(Atom::Text(_)) => Kind::Text(Cutter::default()),
@@ -84,14 +82,14 @@ impl<'h> Key<'h> {
             kind,
             reads: Vec::new(),
             writes: Vec::new(),
+            expected: Vec::new(),
             writers: Writers::new(&mut []),
             differing: Vec::new(),
         };
         for index in 0..count {
-            let entry = entries.entry(index);
-            key.stamps.push((entry.invoked, entry.completed));
+            key.stamps.push(entries.stamps(index));
             let operation = u32::try_from(index).ok().filter(|index| *index < NONE / 4)?;
-            key.add(operation, entry.what)?;
+            key.add(operation, entries.what(index))?;
         }
         key.writers = Writers::new(&mut key.writes);
         if matches!(key.kind, Kind::Text(_)) {
@@ -111,7 +109,9 @@ impl<'h> Key<'h> {
             What::Put(value) => self.write(operation, How::Put, value)?,
             What::Append(value) => self.write(operation, How::Append, value)?,
             What::Swapped { expected, new } => {
-                self.write(operation, How::Cas(expected.kept(self.spec)), new)?;
+                let number = u32::try_from(self.expected.len()).expect("fewer than there are operations");
+                self.expected.push(expected.kept(self.spec));
+                self.write(operation, How::Cas(number), new)?;
             }
             What::Mismatched { expected, seen } => {
                 // It read the value; having seen what it expected, it would be illegal in any order.
@@ -128,7 +128,7 @@ impl<'h> Key<'h> {
         Some(())
     }
 
-    fn write(&mut self, operation: u32, how: How<'h>, value: Atom<'h>) -> Option<()> {
+    fn write(&mut self, operation: u32, how: How, value: Atom<'h>) -> Option<()> {
         let (atom, bare) = match (&self.kind, value) {
             (Kind::Register, _) => (value.kept(self.spec), false),
             (Kind::List, Atom::Int(_)) => (value, true),

@@ -27,7 +27,7 @@ use crate::spec::Direct;
 use crate::verdict::Violation;
 use crate::words::impossible_since;
 
-pub(crate) use entry::{Atom, Entries, Entry, What};
+pub(crate) use entry::{Atom, Entries, What};
 use input::Key;
 use order::Zone;
 use view::View;

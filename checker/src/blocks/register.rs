@@ -45,7 +45,8 @@ impl Chains {
     /// Links every cas that takes effect to what it replaces, which then took effect too.
     fn link(&mut self, view: &View<'_, '_>) -> Result<(), Stop> {
         while let Some(write) = self.pending.pop() {
-            let How::Cas(expected) = view.write(write).how else { continue };
+            let How::Cas(number) = view.write(write).how else { continue };
+            let expected = view.key.expected[number as usize];
             let operation = view.write(write).operation;
             let source = view.source(expected, operation)?;
             let slot = source.map_or(0, |source| source + 1);

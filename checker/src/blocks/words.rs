@@ -186,7 +186,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
         let in_time = |operation: u32| Some(self.view.invoked(operation)) > since;
         let read = key.reads.iter().find(|read| in_time(read.operation) && shows(read.value));
         let swapped = |write: &&super::input::Write<'_>| {
-            write.how == How::Cas(atom)
+            matches!(write.how, How::Cas(number) if key.expected[number as usize] == atom)
                 && in_time(write.operation)
                 && self.indexed(write.operation).1.ret().is_some()
         };

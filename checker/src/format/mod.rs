@@ -102,8 +102,11 @@ impl Format {
     /// # Errors
     /// If neither tells, with the names to choose from.
     pub fn detect(name: &str, bytes: &[u8]) -> Result<Self, FormatError> {
-        let source = Source::new(name, bytes, Limits::default())?;
-        let told = Self::of_content(source.text).or_else(|| Self::of_name(name));
+        Self::of_source(&Source::new(name, bytes, Limits::default())?)
+    }
+
+    fn of_source(source: &Source<'_>) -> Result<Self, FormatError> {
+        let told = Self::of_content(source.text).or_else(|| Self::of_name(source.name));
         told.or_else(|| Self::of_brackets(source.text)).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|format| format.name()).collect();
             let cause = if source.text.trim().is_empty() { "an empty file" } else { "this content" };
@@ -248,8 +251,8 @@ pub fn read<'a>(
     format: Option<Format>,
     limits: Limits,
 ) -> Result<Recorded<'a>, FormatError> {
-    let format = format.map_or_else(|| Format::detect(name, bytes), Ok)?;
     let source = Source::new(name, bytes, limits)?;
+    let format = format.map_or_else(|| Format::of_source(&source), Ok)?;
     // The events of a source are read here in one piece. Readers need not know what stands before their piece (but
     // for a bracket around all EDN events), so that pieces that begin at lines may be read side by side.
     let events = match format {

@@ -98,6 +98,15 @@ impl<'a> Recorded<'a> {
         (0..self.len()).map(|index| self.operation(op_id(index)))
     }
 
+    /// When each operation was invoked and when it completed, if it did (also for [`super::Ending::Info`] in lists of
+    /// events), in the order of their invocations.
+    pub fn stamps(&self) -> impl ExactSizeIterator<Item = (u64, Option<u64>)> + '_ {
+        (0..self.len()).map(|index| match &self.content {
+            Content::Raw(operations) => (operations[index].invoked, operations[index].completed),
+            Content::Rows(rows) => rows.stamps(index),
+        })
+    }
+
     /// The line of an operation's invocation.
     ///
     /// # Panics

@@ -4,10 +4,11 @@
 //! sorted by invocation and well-formed, as a [`History`] is; one can be had, but only those operations that need a
 //! search or an explanation have to be made.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::error::Source;
-use crate::blocks::{Atom, Entries, Entry, What};
+use crate::blocks::{Atom, Entries, What};
 use crate::history::{Completion, History, OpId, Operation, ProcessId, op_id};
 use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::value::Value;
@@ -110,6 +111,28 @@ pub(crate) struct Rows<'a> {
     /// In order of first use.
     pub(super) keys: Vec<&'a str>,
     pub(super) processes: Vec<u64>,
+    pub(super) summary: Summary,
+}
+
+/// What is known of all rows together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Summary {
+    /// By kind: the first of it.
+    first: [Option<OpId>; Kind::ALL.len()],
+    /// How many completed.
+    completed: usize,
+    /// Whether some list is overwritten with nothing.
+    puts_nothing: bool,
+}
+
+impl Summary {
+    /// Takes the next row in.
+    pub(super) fn add(&mut self, index: usize, row: &Row) {
+        let kind = row.target.kind();
+        self.first[kind as usize].get_or_insert_with(|| op_id(index));
+        self.completed += usize::from(row.returned != NEVER);
+        self.puts_nothing |= kind == Kind::Put && row.length == 0;
+    }
 }
 
 impl<'a> Rows<'a> {
@@ -121,33 +144,34 @@ impl<'a> Rows<'a> {
         u64::from(self.rows[id.index()].line)
     }
 
+    /// When an operation was invoked, and when it completed if it did.
+    pub(super) fn stamps(&self, index: usize) -> (u64, Option<u64>) {
+        let row = &self.rows[index];
+        (row.invoked, (row.returned != NEVER).then_some(row.returned))
+    }
+
     pub(crate) fn keys(&self) -> &[&'a str] {
         &self.keys
     }
 
     /// Each function with the first operation that has it.
-    pub(crate) fn functions(&self) -> Vec<(&'static str, OpId)> {
-        let mut functions: Vec<(&'static str, OpId)> = Vec::new();
-        let mut seen = [false; Kind::ALL.len()];
-        for (index, row) in self.rows.iter().enumerate() {
-            let kind = row.target.kind();
-            if !std::mem::replace(&mut seen[kind as usize], true) {
-                let function = kind.function();
-                if functions.iter().all(|(known, _)| *known != function) {
-                    functions.push((function, op_id(index)));
-                }
-            }
-        }
-        functions
+    pub(crate) fn functions(&self) -> impl Iterator<Item = (&'static str, OpId)> {
+        let first = Kind::ALL.iter().zip(self.summary.first);
+        let mut first: Vec<_> = first.filter_map(|(kind, id)| Some((kind.function(), id?))).collect();
+        first.sort_unstable();
+        first.dedup_by_key(|(function, _)| *function);
+        first.into_iter()
     }
 
-    /// See [`crate::judge::spec_of`].
+    /// How many operations completed.
+    pub(crate) fn completed(&self) -> usize {
+        self.summary.completed
+    }
+
+    /// See [`crate::judge::spec_of`]: an empty register holds nothing, but an empty list is a text.
     pub(crate) fn spec(&self) -> KvSpec {
-        let any = |of_kind: Kind, empty: bool| {
-            self.rows.iter().any(|row| row.target.kind() == of_kind && (!empty || row.length == 0))
-        };
-        // An empty register holds nothing, but an empty list is a text.
-        KvSpec { empty_is_absent: any(Kind::Append, false) || !any(Kind::Put, true) }
+        let appends = self.summary.first[Kind::Append as usize].is_some();
+        KvSpec { empty_is_absent: appends || !self.summary.puts_nothing }
     }
 
     /// The rows by key.
@@ -169,17 +193,13 @@ impl<'a> Rows<'a> {
         ByKey { rows: self, ids, ends }
     }
 
-    fn value(&self, row: &Row) -> &'a str {
-        &self.source.text[row.value..row.value + row.length as usize]
-    }
-
     pub(crate) fn is_ok(&self, id: OpId) -> bool {
         self.rows[id.index()].returned != NEVER
     }
 
     /// The operation of a row, given its key.
     fn typed(&self, row: &Row, key: Arc<str>) -> Operation<KvOp, KvRet> {
-        let value = self.value(row);
+        let value = value_of(self.source.text, row);
         let mut ret = KvRet::Done;
         let op = match row.target.kind() {
             Kind::Get => {
@@ -219,6 +239,10 @@ impl<'a> Rows<'a> {
     }
 }
 
+fn value_of<'a>(text: &'a str, row: &Row) -> &'a str {
+    &text[row.value..row.value + row.length as usize]
+}
+
 /// Nothing, a number or a text. Only numbers that are written as numbers are: `007` is not `7`.
 pub(super) fn scalar(text: &str) -> Value {
     match text.parse::<i64>() {
@@ -243,50 +267,72 @@ pub(crate) struct ByKey<'r, 'a> {
     ends: Vec<u32>,
 }
 
-impl<'r, 'a> ByKey<'r, 'a> {
-    /// The rows of a key.
-    pub(crate) fn key(&self, key: usize) -> KeyRows<'_, 'a> {
+impl ByKey<'_, '_> {
+    /// A key's operations.
+    pub(crate) fn ids(&self, key: usize) -> &[OpId] {
         let start = key.checked_sub(1).map_or(0, |before| self.ends[before]);
-        KeyRows { rows: self.rows, ids: &self.ids[start as usize..self.ends[key] as usize] }
+        &self.ids[start as usize..self.ends[key] as usize]
+    }
+
+    /// A key's rows, next to each other.
+    pub(crate) fn rows(&self, key: usize) -> KeyRows<'_> {
+        let all = &self.rows.rows;
+        let rows = match self.ends.len() {
+            1 => Cow::Borrowed(all.as_slice()),
+            _ => self.ids(key).iter().map(|id| all[id.index()]).collect(),
+        };
+        let rows = KeyRows { text: self.rows.source.text, rows };
+        rows.touch();
+        rows
+    }
+
+    /// A key's operations as a history has them.
+    pub(crate) fn operations(&self, key: usize) -> Vec<Operation<KvOp, KvRet>> {
+        let name: Arc<str> = self.rows.keys[key].into();
+        let typed = |id: &OpId| self.rows.typed(&self.rows.rows[id.index()], Arc::clone(&name));
+        self.ids(key).iter().map(typed).collect()
     }
 }
 
 /// The rows of one key.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyRows<'r, 'a> {
-    rows: &'r Rows<'a>,
-    pub(crate) ids: &'r [OpId],
+#[derive(Clone, Debug)]
+pub(crate) struct KeyRows<'a> {
+    text: &'a str,
+    rows: Cow<'a, [Row]>,
 }
 
-impl KeyRows<'_, '_> {
+impl<'a> KeyRows<'a> {
     /// Whether no operation returned.
     pub(crate) fn is_vacuous(&self) -> bool {
-        !self.ids.iter().any(|id| self.rows.is_ok(*id))
+        self.rows.iter().all(|row| row.returned == NEVER)
     }
 
-    /// All operations.
-    pub(crate) fn operations(&self) -> Vec<Operation<KvOp, KvRet>> {
-        let mut key: Option<Arc<str>> = None;
-        let typed = |id: &OpId| {
-            let row = &self.rows.rows[id.index()];
-            let key = key.get_or_insert_with(|| self.rows.keys[row.target.key() as usize].into());
-            self.rows.typed(row, Arc::clone(key))
-        };
-        self.ids.iter().map(typed).collect()
+    /// Looks at where each value begins and ends. The values of a key lie all over the text, far from each other: to
+    /// wait for them all at once is much faster than to wait for one after the other once they are needed.
+    fn touch(&self) {
+        let bytes = self.text.as_bytes();
+        let look = |at: usize| bytes.get(at).copied().unwrap_or(0);
+        let both = |row: &Row| look(row.value) ^ look(row.value + row.length as usize);
+        std::hint::black_box(self.rows.iter().fold(0, |seen, row| seen ^ both(row)));
     }
 }
 
-impl<'a> Entries<'a> for KeyRows<'_, 'a> {
+impl<'a> Entries<'a> for KeyRows<'a> {
     fn count(&self) -> usize {
-        self.ids.len()
+        self.rows.len()
+    }
+
+    fn stamps(&self, index: usize) -> (u64, u64) {
+        let row = &self.rows[index];
+        (row.invoked, row.returned)
     }
 
     /// Scalars are texts here, numbers too: two of them are the same exactly if their texts are.
-    fn entry(&self, index: usize) -> Entry<'a> {
-        let row = &self.rows.rows[self.ids[index].index()];
-        let value = self.rows.value(row);
+    fn what(&self, index: usize) -> What<'a> {
+        let row = &self.rows[index];
+        let value = value_of(self.text, row);
         let some = |text: &'a str| if text.is_empty() { Atom::Nil } else { Atom::Text(text) };
-        let what = match row.target.kind() {
+        match row.target.kind() {
             Kind::Get | Kind::Read if row.returned == NEVER => What::Unread,
             Kind::Get | Kind::Read => What::Read(some(value)),
             Kind::Put => What::Put(Atom::Text(value)),
@@ -296,7 +342,11 @@ impl<'a> Entries<'a> for KeyRows<'_, 'a> {
                 let (expected, new) = change(value).expect("it was read as a change");
                 What::Swapped { expected: some(expected), new: some(new) }
             }
-        };
-        Entry { invoked: row.invoked, completed: row.returned, what }
+        }
+    }
+
+    fn first_append(&self) -> Option<Atom<'a>> {
+        let first = self.rows.iter().find(|row| row.target.kind() == Kind::Append)?;
+        Some(Atom::Text(value_of(self.text, first)))
     }
 }

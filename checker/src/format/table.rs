@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::error::{FormatError, Line, Source, quote};
 use super::events_error;
-use super::rows::{Kind, NEVER, Row, Rows, Target};
+use super::rows::{Kind, NEVER, Row, Rows, Summary, Target};
 use crate::history::{Malformed, ProcessId};
 
 /// No row.
@@ -134,14 +134,17 @@ impl<'a> Table<'a> {
         if let Some(error) = self.failure() {
             return Err(error);
         }
-        if !self.rows.is_sorted_by_key(order) {
-            self.rows.sort_unstable_by_key(order);
-            self.renumber();
-        }
-        self.one_at_a_time()?;
+        let summary = match self.look_through()? {
+            Some(summary) => summary,
+            None => {
+                self.rows.sort_unstable_by_key(order);
+                self.renumber();
+                self.look_through()?.expect("they are sorted")
+            }
+        };
         let Self { source, rows, keys, processes, .. } = self;
         let keys = keys.into_iter().map(|key| key.name).collect();
-        Ok(Rows { source, rows, keys, processes })
+        Ok(Rows { source, rows, keys, processes, summary })
     }
 
     fn failure(&mut self) -> Option<FormatError> {
@@ -189,10 +192,16 @@ impl<'a> Table<'a> {
         self.keys = keys;
     }
 
-    /// Refuses two operations of one process at the same time.
-    fn one_at_a_time(&self) -> Result<(), FormatError> {
+    /// Refuses two operations of one process at the same time; `None` if the rows are not sorted.
+    fn look_through(&self) -> Result<Option<Summary>, FormatError> {
+        let mut summary = Summary::default();
         let mut busy_until = vec![0; self.processes.len()];
-        for row in &self.rows {
+        let mut before = (0, 0, 0);
+        for (index, row) in self.rows.iter().enumerate() {
+            if std::mem::replace(&mut before, order(row)) > order(row) {
+                return Ok(None);
+            }
+            summary.add(index, row);
             let busy = &mut busy_until[row.process as usize];
             if row.invoked < *busy {
                 let process = ProcessId(self.processes[row.process as usize]);
@@ -201,7 +210,7 @@ impl<'a> Table<'a> {
             }
             *busy = if row.returned == NEVER { row.invoked } else { row.returned };
         }
-        Ok(())
+        Ok(Some(summary))
     }
 }
 
