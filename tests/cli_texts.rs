@@ -14,7 +14,18 @@ fn text(arguments: &[&str]) -> String {
 #[test]
 fn help_of_every_subcommand() {
     insta::assert_snapshot!("help", text(&["--help"]));
-    for name in ["run", "soak", "check", "replay", "shrink", "mutants", "report", "list", "completions"] {
+    for name in [
+        "run",
+        "soak",
+        "check",
+        "bench-check",
+        "replay",
+        "shrink",
+        "mutants",
+        "report",
+        "list",
+        "completions",
+    ] {
         insta::assert_snapshot!(format!("help_{name}"), text(&[name, "--help"]));
     }
 }

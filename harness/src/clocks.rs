@@ -35,6 +35,11 @@ impl Stopwatch {
     }
 }
 
+/// Processor time of this process since it began; nothing where the system does not tell.
+pub(crate) fn processor_total() -> Duration {
+    ProcessTime::try_now().map(|now| now.as_duration()).unwrap_or_default()
+}
+
 /// This moment in UTC: as people write it, and as it is part of a file's name.
 #[derive(Clone, Debug)]
 pub(crate) struct Moment {

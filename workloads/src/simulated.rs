@@ -74,8 +74,28 @@ pub struct Simulated {
 #[derive(Default)]
 struct Cell {
     state: Value,
-    /// States that were, with the return of the operation that ended each (`u64::MAX`: unknown), the latest last.
-    states: VecDeque<(Value, u64)>,
+    /// When the operation that made the state began and returned (`u64::MAX`: unknown).
+    made: (u64, u64),
+    /// States that were, with the same of each, the latest last.
+    states: VecDeque<(Value, (u64, u64))>,
+}
+
+impl Cell {
+    /// The latest state that no read may return any more that begins now: since it was made for certain, an operation
+    /// began and returned that changed it. (Had the two been concurrent, they
+    /// might have taken effect the other way round.)
+    fn stale(&self, now: u64) -> Option<&Value> {
+        // When the last of the operations that made a later state began, of those that have returned.
+        let mut begun = 0;
+        let mut later = self.made;
+        self.states.iter().rev().find_map(|(state, made)| {
+            if later.1 < now {
+                begun = begun.max(later.0);
+            }
+            later = *made;
+            (made.1 < begun).then_some(state)
+        })
+    }
 }
 
 impl Simulated {
@@ -287,7 +307,8 @@ impl<'s> Run<'s> {
             let next = spec.step(&cell.state, &operation.op, None).expect("any outcome is acceptable");
             if next != cell.state {
                 let was = std::mem::replace(&mut cell.state, next);
-                cell.states.push_back((was, returned));
+                let made = std::mem::replace(&mut cell.made, (operation.invoked, returned));
+                cell.states.push_back((was, made));
                 if cell.states.len() > STATES_KEPT {
                     cell.states.pop_front();
                 }
@@ -302,8 +323,7 @@ impl<'s> Run<'s> {
                 self.victim = Some(victim);
             }
             Some(Planted::Stale) => {
-                let stale = cell.states.iter().rev().find(|(_, ended)| *ended < operation.invoked);
-                if let Some((stale, _)) = stale {
+                if let Some(stale) = cell.stale(operation.invoked) {
                     operation.completion = Completion::Ok(KvRet::Value(stale.clone()));
                     self.victim = Some(victim);
                 }
@@ -365,6 +385,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_planted_is_certain_however_many_clients_there_are() {
+        for seed in 0..30 {
+            let stale = Simulated {
+                clients: 30,
+                keys: 1,
+                planted: Some(Planted::Stale),
+                ..shape(Mix::Register, seed)
+            };
+            assert_eq!(verdict(&stale), Verdict::Invalid, "{stale:?}");
         }
     }
 

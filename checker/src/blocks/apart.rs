@@ -113,8 +113,8 @@ fn refuted<'h>(view: &View<'_, 'h>, differing: &[Differing<'h>]) -> Option<Refut
     }
     for write in &view.key.writes[..view.writes] {
         touch(write.atom, write.operation);
-        if let How::Cas(expected) = write.how {
-            touch(expected, write.operation);
+        if let How::Cas(number) = write.how {
+            touch(view.key.expected[number as usize], write.operation);
         }
     }
     differing.iter().find_map(|cas| {

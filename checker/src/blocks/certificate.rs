@@ -118,8 +118,8 @@ pub(super) fn holds<'h, E: Entries<'h> + ?Sized>(entries: &E, refutation: &Refut
         }),
         Refutation::Order { before, after } => precedes(*after, *before),
         Refutation::Surrounded { before, cas, after } => {
-            let What::Differed(expected) = entry(*cas).what else { return false };
-            let touches = |index: u32| match entry(index).what {
+            let What::Differed(expected) = what(*cas) else { return false };
+            let touches = |index: u32| match what(index) {
                 What::Read(value) | What::Put(value) | What::Mismatched { seen: value, .. } => {
                     value == expected || (value.is_empty() && expected.is_empty())
                 }

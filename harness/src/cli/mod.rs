@@ -3,6 +3,9 @@
 //! Text for people goes to stderr, data to stdout; nothing ever asks. A mistake of this program is caught here, so
 //! that it has an exit code of its own and is never taken for a verdict.
 
+mod bench_check;
+mod bench_rows;
+mod bench_table;
 mod check;
 mod completions;
 mod console;
@@ -49,6 +52,8 @@ enum Command {
     Soak(soak::SoakCommand),
     /// Judge recorded histories; no simulation
     Check(check::CheckCommand),
+    /// Measure how fast histories are judged, and in how much memory
+    BenchCheck(bench_check::BenchCheckCommand),
     /// Run a stored plan again; compare digest and verdict with what is stored
     Replay(replay::ReplayCommand),
     /// The smallest plan that fails in the same way as a stored one
@@ -78,6 +83,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Run(command)) => command.execute(),
         Some(Command::Soak(command)) => command.execute(),
         Some(Command::Check(command)) => command.execute(),
+        Some(Command::BenchCheck(command)) => command.execute(),
         Some(Command::Replay(command)) => command.execute(),
         Some(Command::Shrink(command)) => command.execute(),
         Some(Command::Mutants(command)) => command.execute(),
