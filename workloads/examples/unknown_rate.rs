@@ -132,8 +132,6 @@ impl Row {
         let bounds = Bounds {
             steps_max: u64::MAX,
             memory_bytes_max: options.memory_bytes,
-            threads: 1,
-            certificates: false,
             should_stop: &should_stop,
             ..Bounds::default()
         };
