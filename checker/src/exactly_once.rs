@@ -4,6 +4,8 @@
 //! every anomaly named with the operations that show it. On such keys it finds an anomaly exactly if the history
 //! is not linearizable; all other keys are left to the linearizability check, and not judged here.
 
+mod ledger;
+
 use std::borrow::Cow;
 use std::cell::LazyCell;
 
@@ -14,6 +16,8 @@ use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::value::Value;
 use crate::verdict::{Bounds, Check, CheckOutcome, Edge, EdgeKind, Partition, Verdict, Violation};
 use crate::words::{asked_by, brief, by, edge, real_time, steps};
+
+pub use ledger::{Entry, Ledger, Status, Stranger};
 
 /// The name of the check.
 const NAME: &str = "exactly-once";

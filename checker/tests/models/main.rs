@@ -7,6 +7,7 @@
 mod common;
 mod container_words;
 mod containers;
+mod ledger;
 mod objects;
 mod objects_words;
 mod recorded;
