@@ -69,7 +69,7 @@ impl<const N: usize> Visited<N> {
             let entry = self.entries[at as usize];
             let (known, worse) = if self.dominance {
                 (
-                    satisfied.contains(&entry.satisfied) && entry.spent.contains(&spent),
+                    entry.satisfied.contains(&satisfied) && spent.contains(&entry.spent),
                     satisfied.contains(&entry.satisfied) && entry.spent.contains(&spent),
                 )
             } else {
