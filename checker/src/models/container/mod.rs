@@ -1,7 +1,7 @@
 //! Queues, stacks and bags: elements are inserted and removed; the discipline says which one a removal takes.
 //!
 //! One specification serves the three. Where every value is inserted once, a monitor decides in `O(n log n)`
-//! ([`fifo`], [`lifo`], [`unordered`]); else the search does. What an *indeterminate* removal took is not known, yet
+//! (`fifo`, `lifo`, `unordered`); else the search does. What an *indeterminate* removal took is not known, yet
 //! it is a step to one state: from a queue or a stack it takes the element whose turn it is. From a bag it may take
 //! any, but it stays open for ever, so it may as well act just before somebody finds the bag empty: until then it is
 //! owed, and finding the bag empty settles what is owed.
