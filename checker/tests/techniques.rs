@@ -257,6 +257,31 @@ fn line_operation(
     (None, taken.copied(), random.one_in(2).then_some(number))
 }
 
+/// The writes of 2 and 1 must both be hidden in front of the cas, in this order, although it fits at once: what
+/// overwrites may be worth ordering where it changes nothing.
+#[test]
+fn a_write_of_what_is_there_hides_another() {
+    let spec = KvSpec::default();
+    let key: Arc<str> = "k".into();
+    let operation = |op, invoked, returned, ret| {
+        let (returned, completion) = (Some(returned), Completion::Ok(ret));
+        Operation { process: ProcessId(0), op, invoked, returned, completion }
+    };
+    let put = |value: i64, invoked, returned| {
+        operation(KvOp::Put { key: key.clone(), value: value.into() }, invoked, returned, KvRet::Done)
+    };
+    let cas = KvOp::Cas { key: key.clone(), expected: 1.into(), new: 3.into() };
+    let get = KvOp::Get { key: key.clone() };
+    let operations = vec![
+        put(1, 0, 1),
+        put(2, 2, 10),
+        put(1, 2, 10),
+        operation(cas, 2, 5, KvRet::Done),
+        operation(get, 11, 12, KvRet::Value(3.into())),
+    ];
+    assert!(judged(&spec, &operations, "hidden"));
+}
+
 #[test]
 fn no_technique_changes_a_verdict() {
     let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(8_000, |cases| cases.parse().unwrap());
