@@ -288,6 +288,10 @@ impl TransactionHistory {
         &self.keys[key as usize]
     }
 
+    pub(super) fn key_named(&self, name: &str) -> Option<u32> {
+        self.keys.get_index_of(name).and_then(|index| u32::try_from(index).ok())
+    }
+
     pub(super) fn value(&self, value: u32) -> &Value {
         &self.values[value as usize]
     }

@@ -48,6 +48,7 @@ mod register_reasons;
 mod registers;
 mod schedule;
 pub mod verify;
+mod verify_reads;
 mod writers;
 
 pub use history::{

@@ -8,15 +8,17 @@ use std::sync::Arc;
 
 use super::history::{Access, Status};
 use super::{
-    Datatype, Options as Wanted, Transaction, TransactionHistory, TransactionHistoryBuilder, Unfit, check,
+    Datatype, Judgement, Level, Options as Wanted, Transaction, TransactionHistory,
+    TransactionHistoryBuilder, Unfit, check, verify,
 };
+use crate::certificate::NotProven;
 use crate::format::{Ending, FormatError, Misread, RawOperation, Recorded, TRANSACTION};
 use crate::history::{Completion, OpId, op_id};
 use crate::judge::Options;
 use crate::model::{Answer, Definition, JudgedHistory, Usage};
 use crate::render::Lane;
 use crate::value::Value;
-use crate::verdict::Bounds;
+use crate::verdict::{Bounds, CheckOutcome, Verdict};
 
 /// Lists over several keys.
 pub(crate) static LIST_APPEND: Definition = Definition {
@@ -55,21 +57,49 @@ fn judge(
 ) -> Result<Answer<'static>, FormatError> {
     let history = read(recorded, datatype)?;
     let judged = check(&history, &Wanted { level: options.level }, bounds);
-    Ok(Answer { outcome: judged.outcome, history: Arc::new(history) })
+    let Judgement { outcome, order, .. } = judged;
+    Ok(Answer { outcome, history: Arc::new(JudgedTransactions { history, level: options.level, order }) })
 }
 
-impl JudgedHistory for TransactionHistory {
+/// Transactions that were judged, with what proves it.
+#[derive(Debug)]
+struct JudgedTransactions {
+    history: TransactionHistory,
+    level: Level,
+    order: Option<(Level, Vec<OpId>)>,
+}
+
+impl JudgedHistory for JudgedTransactions {
     fn len(&self) -> usize {
-        self.len()
+        self.history.len()
+    }
+
+    fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {
+        let unproven = || NotProven::Unsupported { partition: String::new(), verdict: Some(outcome.verdict) };
+        match outcome.verdict {
+            Verdict::Vacuous | Verdict::Unknown => Ok(()),
+            Verdict::Invalid => {
+                let proven = |violation| verify::violation(&self.history, violation).is_ok();
+                if outcome.violations.iter().all(proven) { Ok(()) } else { Err(unproven()) }
+            }
+            // Levels for which there need not be a serial order have no proof of this kind.
+            Verdict::Valid => match &self.order {
+                Some((level, order)) if level.implies(self.level) => {
+                    verify::serial_order(&self.history, *level, order).map_err(|_| unproven())
+                }
+                _ => Err(NotProven::NoCertificates),
+            },
+        }
     }
 
     fn words(&self, id: OpId) -> String {
-        let steps: Vec<String> = self.get(id).micro_operations.iter().map(ToString::to_string).collect();
+        let steps: Vec<String> =
+            self.history.get(id).micro_operations.iter().map(ToString::to_string).collect();
         steps.join(", ")
     }
 
     fn ending(&self, id: OpId) -> Ending {
-        match self.status(id.0) {
+        match self.history.status(id.0) {
             Status::Ok => Ending::Ok,
             Status::Fail => Ending::Fail,
             Status::Info => Ending::Info,
@@ -77,7 +107,7 @@ impl JudgedHistory for TransactionHistory {
     }
 
     fn lane(&self, id: OpId) -> Lane {
-        let Transaction { process, invoked, returned, completion, .. } = self.get(id);
+        let Transaction { process, invoked, returned, completion, .. } = self.history.get(id);
         let words = format!("T{}: {}", id.0, JudgedHistory::words(self, id));
         Lane { id, process, words, invoked, returned, failed: completion == Completion::Fail }
     }

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::history::{Datatype, NEVER, Status, Step, TransactionHistory};
 use super::level::Level;
+use super::verify_reads;
 use crate::history::OpId;
 use crate::verdict::{Edge, EdgeKind, Violation};
 
@@ -88,13 +89,17 @@ fn replay(history: &TransactionHistory, order: &[OpId]) -> Result<(), Refuted> {
     Ok(())
 }
 
-/// Looks up every edge of a cycle in the transactions that it names. For violations without edges there is nothing
-/// to look up.
+/// Looks up what is said to be wrong in the transactions that are named: every edge of a cycle, or the read that
+/// cannot be.
 ///
 /// # Errors
-/// [`Refuted`] if the edges do not close, or one does not follow from what its transactions and its evidence say.
-pub fn cycle(history: &TransactionHistory, violation: &Violation) -> Result<(), Refuted> {
+/// [`Refuted`] if the edges do not close, or one does not follow from what its transactions and its evidence say; if no
+/// read is wrong in that way; and for what only says that every order was tried.
+pub fn violation(history: &TransactionHistory, violation: &Violation) -> Result<(), Refuted> {
     let edges = &violation.edges;
+    if edges.is_empty() && !verify_reads::shows(history, violation) {
+        return refuted(format!("no read of these transactions shows {}", violation.kind));
+    }
     for (edge, next) in edges.iter().zip(edges.iter().cycle().skip(1)) {
         if edge.to != next.from {
             return refuted(format!("after {} comes {}: no cycle", edge.to, next.from));

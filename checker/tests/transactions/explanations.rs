@@ -19,7 +19,7 @@ fn shown(datatype: Datatype, kind: &str, lines: &str) -> String {
     let kinds: Vec<&str> = judged.outcome.violations.iter().map(|one| one.kind.as_str()).collect();
     assert_eq!(kinds, [kind], "{judged:#?}");
     let violation = &judged.outcome.violations[0];
-    verify::cycle(&history, violation).unwrap();
+    verify::violation(&history, violation).unwrap();
     let mut text = format!("{}: {}\n", violation.kind, violation.message);
     for (number, step) in (1..).zip(&violation.steps) {
         writeln!(text, "{number}. {step}").unwrap();
@@ -164,7 +164,7 @@ fn a_false_edge_is_refuted() {
     let lines = "0 0 9 a x 1, a y 2\n1 0 9 r x 1, r y\n2 20 29 r y 2\n1 30 39 a x 3\n3 0 9 r x 1 3";
     let history = script(Datatype::ListAppend, lines);
     let honest = judge(&history, Level::StrictSerializable).outcome.violations.remove(0);
-    assert_eq!(verify::cycle(&history, &honest), Ok(()));
+    assert_eq!(verify::violation(&history, &honest), Ok(()));
     let ids = || (0..5).map(OpId);
     let kinds = [
         EdgeKind::WriteWrite,
@@ -185,7 +185,7 @@ fn a_false_edge_is_refuted() {
             let mut back = edge.clone();
             (back.from, back.to) = (to, from);
             violation.edges = vec![edge, back];
-            let refuted = verify::cycle(&history, &violation).err().map(|refuted| refuted.to_string());
+            let refuted = verify::violation(&history, &violation).err().map(|refuted| refuted.to_string());
             if from != to && refuted.is_none_or(|why| why.contains(&format!("follow: {to}"))) {
                 accepted.push(format!("{} {kind:?} {}", from.0, to.0));
             }

@@ -13,6 +13,7 @@ use squall_checker::Bounds;
 use squall_checker::Verdict;
 use squall_checker::format::{Format, Limits, read};
 use squall_checker::judge::{FailedCas, Model, Options, judge};
+use squall_checker::transactions::Level;
 
 use crate::store::{history_page, write_file};
 
@@ -39,6 +40,9 @@ pub(crate) struct CheckCommand {
     /// What a compare-and-set proves that failed on another value: that the value differed, or nothing
     #[arg(long, value_enum, default_value = "evidence")]
     failed_cas: FailedCasFlag,
+    /// The level of isolation that transactions must have, from read-uncommitted up
+    #[arg(long, value_name = "NAME", default_value = "strict-serializable", value_parser = level)]
+    level: Level,
     /// Give up on a history after this long, as unknown
     #[arg(long, value_name = "TIME", value_parser = flags::duration)]
     timeout: Option<Duration>,
@@ -95,6 +99,11 @@ fn format(text: &str) -> Result<OrAuto<Format>, String> {
 
 fn model(text: &str) -> Result<OrAuto<Model>, String> {
     or_auto("model", text, &Model::ALL.iter().map(|model| model.name()).collect::<Vec<_>>())
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    let unknown = |_| crate::soak::UnknownName::new("level", text, &Level::ALL.map(Level::name)).to_string();
+    text.parse().map_err(unknown)
 }
 
 fn or_auto<T: std::str::FromStr>(
@@ -202,6 +211,7 @@ impl CheckCommand {
             format: self.format.0,
             model: self.model.0,
             failed_cas: self.failed_cas.into(),
+            level: self.level,
             ..Options::default()
         };
         let answer = judge(&name, &bytes, &options, &bounds);

@@ -308,11 +308,14 @@ function drawTimelineEdges(scale) {
   }
 }
 
-const DASHES = { "real-time": [], "reads-from": [2, 4], "must-precede": [7, 4] };
+const DASHES = {
+  "real-time": [], process: [], "reads-from": [2, 4], "write-read": [2, 4],
+  "must-precede": [7, 4], "write-write": [7, 4], "read-write": [7, 4],
+};
 
 function drawArrow(context, kind, start, target) {
   const ink = colour(kind);
-  const bow = kind === "must-precede" ? 30 : -12;
+  const bow = DASHES[kind][0] === 7 ? 30 : -12;
   const middle = { x: (start.x + target.x) / 2, y: (start.y + target.y) / 2 + bow };
   context.strokeStyle = ink;
   context.lineWidth = 1.8;

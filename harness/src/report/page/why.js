@@ -2,7 +2,10 @@
 // argument in numbered steps. Time runs left to right by order, not to scale, so that nothing is too small to read.
 
 const DRAWN_MAX = 40;
-const EDGE_WORDS = { "real-time": "finished before", "reads-from": "was read by", "must-precede": "must come before" };
+const EDGE_WORDS = {
+  "real-time": "finished before", process: "was issued before", "reads-from": "was read by", "write-read": "was read by",
+  "must-precede": "must come before", "write-write": "wrote before", "read-write": "did not see",
+};
 
 const graph = { lane: 56, bar: 30, top: 34, left: 92, margin: 26, gap: 46 };
 

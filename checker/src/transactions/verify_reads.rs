@@ -1,0 +1,184 @@
+//! Checks anomalies of single reads again: looks for what is said to be wrong in the transactions that are named, and
+//! nowhere else. Shares no code with the inference.
+
+use super::history::{Datatype, Status, Step, TransactionHistory};
+use super::level::Anomaly;
+use crate::verdict::Violation;
+
+/// Whether the transactions of a violation show the anomaly after which it is called.
+pub(super) fn shows(history: &TransactionHistory, violation: &Violation) -> bool {
+    let Some(key) = violation.key.as_deref().and_then(|key| history.key_named(key)) else { return false };
+    let named = Named { history, key, ids: violation.operations.iter().map(|id| id.0).collect() };
+    if named.ids.iter().any(|id| *id >= history.count()) {
+        return false;
+    }
+    let is = |anomaly: Anomaly| violation.kind == anomaly.name();
+    let mut reads = named.reads();
+    match () {
+        () if is(Anomaly::DuplicateElements) => reads.any(|(_, shown)| {
+            shown.iter().any(|value| count(shown, *value) > named.writers(*value).0.max(1))
+        }),
+        () if is(Anomaly::PhantomElement) => {
+            reads.any(|(_, shown)| shown.iter().any(|value| named.writers(*value) == (0, 0)))
+        }
+        () if is(Anomaly::AbortedRead) => {
+            reads.any(|(_, shown)| shown.iter().any(|value| named.is_aborted(*value)))
+        }
+        () if is(Anomaly::DirtyUpdate) => reads.any(|(_, shown)| {
+            let first = shown.iter().position(|value| named.is_aborted(*value));
+            first.is_some_and(|first| shown[first..].iter().any(|value| named.writers(*value).0 > 0))
+        }),
+        () if is(Anomaly::IntermediateRead) => named.ids.iter().any(|id| named.reads_intermediate(*id)),
+        () if is(Anomaly::Internal) => named.ids.iter().any(|id| named.contradicts_itself(*id)),
+        () if is(Anomaly::IncompatibleOrder) => named.fork() || named.reorders(),
+        () if is(Anomaly::FracturedRead) => named.ids.iter().any(|id| named.sees_half(*id)),
+        () => false,
+    }
+}
+
+fn count(shown: &[u32], value: u32) -> usize {
+    shown.iter().filter(|shown| **shown == value).count()
+}
+
+/// The transactions that are named, and the key that it is about.
+struct Named<'h> {
+    history: &'h TransactionHistory,
+    key: u32,
+    ids: Vec<u32>,
+}
+
+impl<'h> Named<'h> {
+    fn steps_on(&self, id: u32, key: u32) -> impl Iterator<Item = Step<'h>> + use<'h> {
+        let history = self.history;
+        history.micros(id).iter().filter(move |micro| micro.key == key).map(|micro| history.step(*micro))
+    }
+
+    fn writes(&self, id: u32, key: u32) -> Vec<u32> {
+        let written = self.steps_on(id, key).filter_map(|step| match step {
+            Step::Write(value) => Some(value),
+            Step::Read(_) | Step::Unknown => None,
+        });
+        written.collect()
+    }
+
+    /// What committed ones read of the key.
+    fn reads(&self) -> impl Iterator<Item = (u32, &'h [u32])> + '_ {
+        let committed = self.ids.iter().copied().filter(|id| self.history.status(*id) == Status::Ok);
+        committed.flat_map(|id| {
+            self.steps_on(id, self.key).filter_map(move |step| match step {
+                Step::Read(shown) => Some((id, shown)),
+                Step::Write(_) | Step::Unknown => None,
+            })
+        })
+    }
+
+    /// How often a value was written to the key: by transactions that may have committed, and by aborted ones.
+    fn writers(&self, value: u32) -> (usize, usize) {
+        let mut writers = (0, 0);
+        for id in 0..self.history.count() {
+            let times = count(&self.writes(id, self.key), value);
+            match self.history.status(id) {
+                Status::Ok | Status::Info => writers.0 += times,
+                Status::Fail => writers.1 += times,
+            }
+        }
+        writers
+    }
+
+    fn is_aborted(&self, value: u32) -> bool {
+        let (alive, aborted) = self.writers(value);
+        alive == 0 && aborted > 0
+    }
+
+    /// The state of a key in which a transaction began, by its first read; `None` if that cannot be.
+    fn start(&self, id: u32, key: u32) -> Option<Vec<u32>> {
+        let mut own = Vec::new();
+        for step in self.steps_on(id, key).filter(|_| self.history.status(id) == Status::Ok) {
+            match step {
+                Step::Write(value) => own.push(value),
+                Step::Read(shown) if self.history.datatype() == Datatype::ListAppend => {
+                    return shown.strip_suffix(own.as_slice()).map(<[u32]>::to_vec);
+                }
+                Step::Read(shown) => return own.is_empty().then(|| shown.to_vec()),
+                Step::Unknown => {}
+            }
+        }
+        None
+    }
+
+    fn reads_intermediate(&self, id: u32) -> bool {
+        let Some(start) = self.start(id, self.key) else { return false };
+        let Some(last) = start.last() else { return false };
+        self.ids.iter().filter(|writer| **writer != id).any(|writer| {
+            let written = self.writes(*writer, self.key);
+            let at = written.iter().position(|value| value == last);
+            at.is_some_and(|at| written[at + 1..].iter().any(|later| !start.contains(later)))
+        })
+    }
+
+    fn contradicts_itself(&self, id: u32) -> bool {
+        if self.history.status(id) != Status::Ok {
+            return false;
+        }
+        let lists = self.history.datatype() == Datatype::ListAppend;
+        let own = self.writes(id, self.key);
+        let unique = |value: &u32| self.writers(*value).0 == 1;
+        // It cannot have seen what only itself wrote, before it did.
+        let start = self.start(id, self.key);
+        if start.as_ref().is_some_and(|start| start.iter().any(|value| own.contains(value) && unique(value)))
+        {
+            return true;
+        }
+        let (mut state, mut known) = (start.clone().unwrap_or_default(), start.is_some());
+        for step in self.steps_on(id, self.key) {
+            match step {
+                Step::Write(value) => {
+                    if !lists {
+                        state.clear();
+                        known = true;
+                    }
+                    state.push(value);
+                }
+                Step::Read(shown) if known && shown != state.as_slice() => return true,
+                Step::Read(shown) if !known && !shown.ends_with(&state) => return true,
+                Step::Read(_) | Step::Unknown => {}
+            }
+        }
+        false
+    }
+
+    /// Two reads of which neither continues the other.
+    fn fork(&self) -> bool {
+        let reads: Vec<&[u32]> = self.reads().map(|(_, shown)| shown).collect();
+        let mut pairs = reads.iter().flat_map(|one| reads.iter().map(move |other| (one, other)));
+        pairs.any(|(one, other)| !one.starts_with(other) && !other.starts_with(one))
+    }
+
+    /// A read shows a transaction's later append without its earlier one before it.
+    fn reorders(&self) -> bool {
+        self.ids.iter().any(|id| {
+            let written = self.writes(*id, self.key);
+            written.windows(2).any(|pair| {
+                self.reads().any(|(_, shown)| {
+                    let later = shown.iter().position(|value| *value == pair[1]);
+                    later.is_some_and(|later| !shown[..later].contains(&pair[0]))
+                })
+            })
+        })
+    }
+
+    /// It saw a write of another on another key, but not the one on this.
+    fn sees_half(&self, id: u32) -> bool {
+        let Some(start) = self.start(id, self.key) else { return false };
+        let seen_elsewhere = |other: u32| {
+            self.history.micros(id).iter().filter(|micro| micro.key != self.key).any(|micro| {
+                let last = self.start(id, micro.key).and_then(|start| start.last().copied());
+                last.is_some_and(|last| self.writes(other, micro.key).contains(&last))
+            })
+        };
+        self.ids.iter().filter(|other| **other != id).any(|other| {
+            let unseen = self.writes(*other, self.key).iter().any(|value| !start.contains(value));
+            unseen && seen_elsewhere(*other)
+        })
+    }
+}
