@@ -4,6 +4,18 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+/// What `work` makes on so many threads at once, all together in no particular order. A panic is passed on.
+pub(crate) fn together<R: Send>(threads: usize, work: impl Fn() -> Vec<R> + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
+        let mut all = work();
+        for other in others {
+            all.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        all
+    })
+}
+
 /// What `work` makes of each number below `count`, in order. At most so many threads; a panic is passed on.
 pub(crate) fn in_order<R: Send>(count: usize, threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let threads = threads.min(count);
@@ -12,7 +24,7 @@ pub(crate) fn in_order<R: Send>(count: usize, threads: usize, work: impl Fn(usiz
     }
     // Whoever is free takes the next: some things take much longer than others.
     let next = AtomicUsize::new(0);
-    let run = || {
+    let mut all = together(threads, || {
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -21,14 +33,6 @@ pub(crate) fn in_order<R: Send>(count: usize, threads: usize, work: impl Fn(usiz
             }
             done.push((number, work(number)));
         }
-    };
-    let mut all = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let mut all = run();
-        for other in others {
-            all.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
-        all
     });
     all.sort_unstable_by_key(|(number, _)| *number);
     debug_assert!(all.iter().zip(0..).all(|((number, _), expected)| *number == expected), "each once");

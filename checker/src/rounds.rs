@@ -5,11 +5,10 @@
 //! on which of them is faster: steps are shared out before a round, and a partition that finds its thread's share of
 //! the memory too small is judged again alone, with all of it. Only the caller's wish to stop knows of time.
 
-use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 
 use crate::history::Operation;
+use crate::parallel::together;
 use crate::search::{Decision, Limit, Search};
 use crate::spec::Spec;
 use crate::verdict::Bounds;
@@ -94,15 +93,8 @@ impl<S: Spec> Round<'_, S> {
         let memory = self.bounds.memory_bytes_max / threads;
         // Whoever is free takes the next.
         let next = AtomicUsize::new(0);
-        let work = || self.work(memory, || self.numbers.get(next.fetch_add(1, Ordering::Relaxed)).copied());
-        let mut judged = thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut judged = work();
-            for other in others {
-                judged.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            }
-            judged
-        });
+        let take = || self.numbers.get(next.fetch_add(1, Ordering::Relaxed)).copied();
+        let mut judged = together(threads, || self.work(memory, take));
         judged.sort_unstable_by_key(|(number, ..)| *number);
         if threads == 1 {
             return judged;
