@@ -131,7 +131,7 @@ impl Bug {
 /// The bugs that are switched on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "Vec<Bug>", from = "Vec<Bug>")]
-pub struct Bugs(u64);
+pub struct Bugs(u128);
 
 impl Bugs {
     /// None: the correct cluster.
@@ -145,14 +145,14 @@ impl Bugs {
     /// One more.
     #[must_use]
     pub fn with(self, bug: Bug) -> Self {
-        let bit = 1_u64 << (bug as u32);
+        let bit = 1_u128 << (bug as u32);
         assert!(bit != 0, "the set has a bit for each bug");
         Self(self.0 | bit)
     }
 
     /// Whether a bug is on.
     pub fn has(self, bug: Bug) -> bool {
-        self.0 & (1_u64 << (bug as u32)) != 0
+        self.0 & (1_u128 << (bug as u32)) != 0
     }
 
     /// Whether none is on.
@@ -189,7 +189,7 @@ mod tests {
     fn names_and_ids_are_unique_and_fit_the_set() {
         let names: BTreeSet<_> = Bug::ALL.iter().flat_map(|bug| [bug.name(), bug.id()]).collect();
         assert_eq!(names.len(), 2 * Bug::ALL.len());
-        assert!(Bug::ALL.len() <= 64 && Bug::ALL.len() >= 27);
+        assert!(Bug::ALL.len() <= 128 && Bug::ALL.len() >= 27);
         assert!(Bug::ALL.iter().all(|bug| !bug.modes().is_empty() && Bug::parse(bug.name()) == Some(*bug)));
     }
 
