@@ -1,20 +1,33 @@
-//! The application: a map from keys to lists of integers, and the five operations on one key.
+//! The application: a map from keys to lists of integers, and the operations on one key or several.
 //!
-//! [`Store::apply`] is the only way to change it and is deterministic. It knows nothing of clients, retries or
-//! replication. A register holds a list of one. The digest is kept up to date with every change and depends on the
-//! contents only, so that replicas with equal contents have equal digests however they got there.
+//! An [`Operation`] names every key that it touches before it runs. What it answers and writes follows from the values
+//! of these keys alone ([`Operation::resolve`]), so that one definition serves a store that holds them all and a
+//! coordinator that gathers them from several. It knows nothing of clients, retries or replication. A register, a
+//! counter and an account hold a list of one.
 
-use alloc::collections::BTreeMap;
+mod resolve;
+mod store;
+#[cfg(test)]
+mod tests;
+
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
+pub use resolve::Resolution;
+pub use store::Store;
+
 /// The name of a value.
 pub type Key = Arc<str>;
 /// What a key holds: a list; a register is a list of one.
 pub type Value = Arc<[i64]>;
+
+/// What an account holds that nobody has paid from or to: no account needs to be opened, and all accounts together
+/// hold the same at every time.
+pub const OPENING_BALANCE: i64 = 100;
 
 /// What a client can ask for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,47 +65,171 @@ pub enum Operation {
         /// This one.
         key: Key,
     },
+    /// Adds to a counter; an absent one counts as zero.
+    Add {
+        /// This one.
+        key: Key,
+        /// How much.
+        amount: i64,
+    },
+    /// Reads several values at once.
+    MultiGet {
+        /// Of these keys.
+        keys: Arc<[Key]>,
+    },
+    /// Replaces several values at once.
+    MultiPut {
+        /// Keys and their new values; of two for one key the later counts.
+        pairs: Arc<[(Key, Value)]>,
+    },
+    /// Exchanges two values; an absent one leaves the other key absent.
+    Swap {
+        /// One key.
+        first: Key,
+        /// The other.
+        second: Key,
+    },
+    /// Moves an amount from one account to another, if there is enough.
+    Transfer {
+        /// The account that pays.
+        from: Key,
+        /// The account that is paid.
+        to: Key,
+        /// How much.
+        amount: u32,
+    },
+    /// Reads and appends, all at once; each read sees the appends before it.
+    Transaction {
+        /// In this order.
+        steps: Arc<[MicroOperation]>,
+    },
+}
+
+/// A step of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MicroOperation {
+    /// Reads a list.
+    Read {
+        /// This one.
+        key: Key,
+    },
+    /// Adds one element at the end of a list; an absent list counts as empty.
+    Append {
+        /// This one.
+        key: Key,
+        /// The element.
+        element: i64,
+    },
+}
+
+impl MicroOperation {
+    /// The key that it touches.
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Read { key } | Self::Append { key, .. } => key,
+        }
+    }
 }
 
 impl Operation {
-    /// The one key it touches.
-    pub fn key(&self) -> &Key {
-        match self {
+    /// Every key that it touches, each once, in order.
+    pub fn keys(&self) -> Vec<&Key> {
+        let mut keys: Vec<&Key> = match self {
             Self::Get { key }
             | Self::Put { key, .. }
             | Self::Append { key, .. }
             | Self::Cas { key, .. }
-            | Self::Delete { key } => key,
+            | Self::Delete { key }
+            | Self::Add { key, .. } => return [key].into(),
+            Self::MultiGet { keys } => keys.iter().collect(),
+            Self::MultiPut { pairs } => pairs.iter().map(|(key, _)| key).collect(),
+            Self::Swap { first, second } => [first, second].into(),
+            Self::Transfer { from, to, .. } => [from, to].into(),
+            Self::Transaction { steps } => steps.iter().map(MicroOperation::key).collect(),
+        };
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// The keys that it may write, each once, in order; the others are only read.
+    pub fn written_keys(&self) -> Vec<&Key> {
+        match self {
+            Self::Get { .. } | Self::MultiGet { .. } => Vec::new(),
+            Self::Transaction { steps } => {
+                let appended = steps.iter().filter(|step| matches!(step, MicroOperation::Append { .. }));
+                let mut keys: Vec<&Key> = appended.map(MicroOperation::key).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                keys
+            }
+            _ => self.keys(),
         }
     }
 
     /// Whether it may change the store. A failed comparison counts: its reply is remembered like any other.
     pub fn is_mutation(&self) -> bool {
-        !matches!(self, Self::Get { .. })
+        match self {
+            Self::Get { .. } | Self::MultiGet { .. } => false,
+            Self::Transaction { steps } => {
+                steps.iter().any(|step| matches!(step, MicroOperation::Append { .. }))
+            }
+            _ => true,
+        }
     }
 
     /// A stable digest of the operation.
     pub fn digest(&self) -> u64 {
-        let digest = Digest::new(1).bytes(self.key().as_bytes());
+        let one = |key: &Key| Digest::new(1).bytes(key.as_bytes());
+        let several = |kind: u64, count: usize| Digest::new(10).word(kind).word(count as u64);
         match self {
-            Self::Get { .. } => digest.word(0),
-            Self::Put { value, .. } => values(digest.word(1), value),
-            Self::Append { element, .. } => digest.word(2).number(*element),
-            Self::Cas { expected, new, .. } => values(optional(digest.word(3), expected.as_ref()), new),
-            Self::Delete { .. } => digest.word(4),
+            Self::Get { key } => one(key).word(0),
+            Self::Put { key, value } => values(one(key).word(1), value),
+            Self::Append { key, element } => one(key).word(2).number(*element),
+            Self::Cas { key, expected, new } => values(optional(one(key).word(3), expected.as_ref()), new),
+            Self::Delete { key } => one(key).word(4),
+            Self::Add { key, amount } => one(key).word(5).number(*amount),
+            Self::MultiGet { keys } => {
+                keys.iter().fold(several(0, keys.len()), |digest, key| digest.bytes(key.as_bytes()))
+            }
+            Self::MultiPut { pairs } => pairs.iter().fold(several(1, pairs.len()), |digest, (key, value)| {
+                values(digest.bytes(key.as_bytes()), value)
+            }),
+            Self::Swap { first, second } => several(2, 2).bytes(first.as_bytes()).bytes(second.as_bytes()),
+            Self::Transfer { from, to, amount } => {
+                several(3, 2).bytes(from.as_bytes()).bytes(to.as_bytes()).word(u64::from(*amount))
+            }
+            Self::Transaction { steps } => {
+                steps.iter().fold(several(4, steps.len()), |digest, step| match step {
+                    MicroOperation::Read { key } => digest.bytes(key.as_bytes()).word(0),
+                    MicroOperation::Append { key, element } => {
+                        digest.bytes(key.as_bytes()).word(1).number(*element)
+                    }
+                })
+            }
         }
         .finish()
     }
 
     /// About how many bytes it takes on the wire; never less than it really takes by more than a constant.
     pub fn size_bytes(&self) -> usize {
-        let numbers = match self {
-            Self::Get { .. } | Self::Delete { .. } => 0,
-            Self::Append { .. } => 1,
-            Self::Put { value, .. } => value.len(),
-            Self::Cas { expected, new, .. } => expected.as_ref().map_or(0, |value| value.len()) + new.len(),
+        let numbers = |count: usize| count * 10;
+        let parts = match self {
+            Self::Get { key } | Self::Delete { key } => key.len(),
+            Self::Append { key, .. } | Self::Add { key, .. } => key.len() + numbers(1),
+            Self::Put { key, value } => key.len() + numbers(value.len()),
+            Self::Cas { key, expected, new } => {
+                key.len() + numbers(expected.as_ref().map_or(0, |value| value.len()) + new.len())
+            }
+            Self::MultiGet { keys } => keys.iter().map(|key| key.len() + 5).sum(),
+            Self::MultiPut { pairs } => {
+                pairs.iter().map(|(key, value)| key.len() + numbers(value.len() + 1)).sum()
+            }
+            Self::Swap { first, second } => first.len() + second.len() + 5,
+            Self::Transfer { from, to, .. } => from.len() + to.len() + numbers(1),
+            Self::Transaction { steps } => steps.iter().map(|step| step.key().len() + numbers(2)).sum(),
         };
-        self.key().len() + numbers * 10 + 16
+        parts + 16
     }
 }
 
@@ -105,6 +242,10 @@ pub enum Reply {
     Done,
     /// The comparison failed: this is the value instead.
     Mismatch(Option<Value>),
+    /// The values read, in the order in which they were asked for.
+    Values(Arc<[Option<Value>]>),
+    /// The account that should pay does not hold as much: nothing was moved.
+    InsufficientFunds,
 }
 
 impl Reply {
@@ -115,9 +256,26 @@ impl Reply {
             Self::Value(value) => optional(digest.word(0), value.as_ref()),
             Self::Done => digest.word(1),
             Self::Mismatch(value) => optional(digest.word(2), value.as_ref()),
+            Self::Values(values) => {
+                values.iter().fold(digest.word(3).word(values.len() as u64), |digest, value| {
+                    optional(digest, value.as_ref())
+                })
+            }
+            Self::InsufficientFunds => digest.word(4),
         }
         .finish()
     }
+}
+
+/// The shard of a key, from 0: the same in every build, on every platform and in every process.
+///
+/// # Panics
+///
+/// If there are no shards.
+pub fn shard_of(key: &str, shards: u32) -> u32 {
+    assert!(shards > 0, "a key belongs to one of some shards");
+    let digest = Digest::new(11).bytes(key.as_bytes()).finish();
+    u32::try_from(digest % u64::from(shards)).expect("below a number of 32 bits")
 }
 
 fn values(digest: Digest, value: &Value) -> Digest {
@@ -128,218 +286,5 @@ fn optional(digest: Digest, value: Option<&Value>) -> Digest {
     match value {
         None => digest.word(0),
         Some(value) => values(digest.word(1), value),
-    }
-}
-
-/// A value with the digest of its key and itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Entry {
-    value: Value,
-    digest: u64,
-}
-
-/// The contents: cheap to clone, since the map is shared until one of the copies changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Store {
-    entries: Arc<BTreeMap<Key, Entry>>,
-    digest: u64,
-}
-
-impl Store {
-    /// Runs one operation.
-    pub fn apply(&mut self, operation: &Operation) -> Reply {
-        let current = self.get(operation.key());
-        match operation {
-            Operation::Get { .. } => Reply::Value(current.cloned()),
-            Operation::Put { key, value } => self.set(key, Some(value.clone())),
-            Operation::Append { key, element } => {
-                let elements = current.map_or(&[][..], |value| value);
-                let value: Value = elements.iter().copied().chain([*element]).collect();
-                self.set(key, Some(value))
-            }
-            Operation::Cas { key, expected, new } => {
-                if current == expected.as_ref() {
-                    self.set(key, Some(new.clone()))
-                } else {
-                    Reply::Mismatch(current.cloned())
-                }
-            }
-            Operation::Delete { key } => self.set(key, None),
-        }
-    }
-
-    /// What the operation would answer now, without running it.
-    pub fn evaluate(&self, operation: &Operation) -> Reply {
-        let current = self.get(operation.key());
-        match operation {
-            Operation::Get { .. } => Reply::Value(current.cloned()),
-            Operation::Cas { expected, .. } if current != expected.as_ref() => {
-                Reply::Mismatch(current.cloned())
-            }
-            _ => Reply::Done,
-        }
-    }
-
-    /// The value of a key.
-    pub fn get(&self, key: &Key) -> Option<&Value> {
-        self.entries.get(key).map(|entry| &entry.value)
-    }
-
-    /// How many keys there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are no keys.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Every key with its value, by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Value)> {
-        self.entries.iter().map(|(key, entry)| (key, &entry.value))
-    }
-
-    /// The digest of the contents: equal contents, equal digests, whatever their history.
-    pub fn digest(&self) -> u64 {
-        self.digest
-    }
-
-    fn set(&mut self, key: &Key, value: Option<Value>) -> Reply {
-        let entries = Arc::make_mut(&mut self.entries);
-        let old = match value {
-            None => entries.remove(key),
-            Some(value) => {
-                let digest = values(Digest::new(3).bytes(key.as_bytes()), &value).finish();
-                self.digest = self.digest.wrapping_add(digest);
-                entries.insert(key.clone(), Entry { value, digest })
-            }
-        };
-        self.digest = self.digest.wrapping_sub(old.map_or(0, |entry| entry.digest));
-        assert!(!entries.is_empty() || self.digest == 0, "an empty store has the digest of one");
-        Reply::Done
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use alloc::vec::Vec;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn value(elements: &[i64]) -> Value {
-        elements.into()
-    }
-
-    #[test]
-    fn apply_table() {
-        let key: Key = "k".into();
-        let get = || Operation::Get { key: "k".into() };
-        let cas = |expected: Option<&[i64]>, new: &[i64]| Operation::Cas {
-            key: "k".into(),
-            expected: expected.map(value),
-            new: value(new),
-        };
-        let steps = [
-            (get(), Reply::Value(None)),
-            (cas(Some(&[1]), &[2]), Reply::Mismatch(None)),
-            (cas(None, &[1]), Reply::Done),
-            (get(), Reply::Value(Some(value(&[1])))),
-            (cas(None, &[2]), Reply::Mismatch(Some(value(&[1])))),
-            (Operation::Append { key: key.clone(), element: 5 }, Reply::Done),
-            (get(), Reply::Value(Some(value(&[1, 5])))),
-            (Operation::Put { key: key.clone(), value: value(&[9]) }, Reply::Done),
-            (cas(Some(&[9]), &[]), Reply::Done),
-            (get(), Reply::Value(Some(value(&[])))),
-            (Operation::Delete { key: key.clone() }, Reply::Done),
-            (get(), Reply::Value(None)),
-            (Operation::Append { key, element: 6 }, Reply::Done),
-            (get(), Reply::Value(Some(value(&[6])))),
-        ];
-        let mut store = Store::default();
-        for (operation, reply) in steps {
-            assert_eq!(store.apply(&operation), reply, "{operation:?}");
-        }
-    }
-
-    fn operations() -> impl Strategy<Value = Vec<Operation>> {
-        let key = || prop_oneof![Just("a"), Just("b"), Just("c")].prop_map(Key::from);
-        let list = || prop::collection::vec(0..3_i64, 0..3).prop_map(|elements| value(&elements));
-        prop::collection::vec(
-            prop_oneof![
-                key().prop_map(|key| Operation::Get { key }),
-                (key(), list()).prop_map(|(key, value)| Operation::Put { key, value }),
-                (key(), 0..3_i64).prop_map(|(key, element)| Operation::Append { key, element }),
-                (key(), prop::option::of(list()), list()).prop_map(|(key, expected, new)| Operation::Cas {
-                    key,
-                    expected,
-                    new
-                }),
-                key().prop_map(|key| Operation::Delete { key }),
-            ],
-            0..40,
-        )
-    }
-
-    /// The same, in the plainest words.
-    fn model(map: &mut BTreeMap<Key, Vec<i64>>, operation: &Operation) -> Reply {
-        let as_value = |list: Option<&Vec<i64>>| list.map(|list| value(list));
-        match operation {
-            Operation::Get { key } => return Reply::Value(as_value(map.get(key))),
-            Operation::Put { key, value } => drop(map.insert(key.clone(), value.to_vec())),
-            Operation::Append { key, element } => map.entry(key.clone()).or_default().push(*element),
-            Operation::Cas { key, expected, new } => {
-                if as_value(map.get(key)) != *expected {
-                    return Reply::Mismatch(as_value(map.get(key)));
-                }
-                map.insert(key.clone(), new.to_vec());
-            }
-            Operation::Delete { key } => drop(map.remove(key)),
-        }
-        Reply::Done
-    }
-
-    proptest! {
-        #[test]
-        fn store_agrees_with_a_map(script in operations()) {
-            let (mut store, mut map) = (Store::default(), BTreeMap::new());
-            for operation in &script {
-                prop_assert_eq!(store.evaluate(operation), model(&mut map.clone(), operation));
-                prop_assert_eq!(store.apply(operation), model(&mut map, operation));
-            }
-            let contents: Vec<_> = store.iter().map(|(key, value)| (key.clone(), value.to_vec())).collect();
-            prop_assert_eq!(contents, map.into_iter().collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn digest_depends_on_contents_only(script in operations()) {
-            let mut store = Store::default();
-            for operation in &script {
-                store.apply(operation);
-            }
-            let mut rebuilt = Store::default();
-            for (key, value) in store.iter().collect::<Vec<_>>().into_iter().rev() {
-                rebuilt.apply(&Operation::Put { key: key.clone(), value: value.clone() });
-            }
-            prop_assert_eq!(rebuilt, store);
-        }
-    }
-
-    #[test]
-    fn different_operations_have_different_digests() {
-        let key: Key = "k".into();
-        let all = [
-            Operation::Get { key: key.clone() },
-            Operation::Put { key: key.clone(), value: value(&[]) },
-            Operation::Append { key: key.clone(), element: 0 },
-            Operation::Cas { key: key.clone(), expected: None, new: value(&[]) },
-            Operation::Delete { key },
-        ];
-        let mut digests: Vec<u64> = all.iter().map(Operation::digest).collect();
-        digests.sort_unstable();
-        digests.dedup();
-        assert_eq!(digests.len(), all.len());
     }
 }

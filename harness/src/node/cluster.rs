@@ -294,5 +294,6 @@ fn ret(reply: Reply, scalars: bool) -> KvRet {
         Reply::Value(value) => KvRet::Value(shown(value, scalars)),
         Reply::Done => KvRet::Done,
         Reply::Mismatch(value) => KvRet::Mismatch(Some(shown(value, scalars))),
+        Reply::Values(_) | Reply::InsufficientFunds => unreachable!("the key-value workloads use one key"),
     }
 }
