@@ -23,6 +23,8 @@ pub enum Event {
         promised: Ballot,
         /// What the disk holds as accepted.
         accepted: Arc<[(Slot, Ballot)]>,
+        /// The last slot that the disk's snapshot stands for.
+        snapshot: Slot,
         /// Whether it lost its disk, or part of it, and never votes again (a single server: never serves again).
         learner: bool,
     },
@@ -123,6 +125,38 @@ pub enum Event {
         /// The slot that would have been next.
         slot: Slot,
     },
+    /// It put a snapshot in the place of its log.
+    SnapshotWritten {
+        /// Up to this slot.
+        last: Slot,
+        /// How many bytes the state has.
+        bytes: u64,
+    },
+    /// The first part of a snapshot came from a peer.
+    SnapshotInstalling {
+        /// Up to this slot.
+        last: Slot,
+        /// How many bytes the state has.
+        bytes: u64,
+    },
+    /// It took over a snapshot from a peer.
+    SnapshotInstalled {
+        /// Up to this slot.
+        last: Slot,
+        /// Digest of the state.
+        state: u64,
+        /// The shard's version.
+        version: u64,
+    },
+    /// It started from the snapshot on its disk.
+    SnapshotRestored {
+        /// Up to this slot.
+        last: Slot,
+        /// Digest of the state.
+        state: u64,
+        /// The shard's version.
+        version: u64,
+    },
 }
 
 /// Why a leader or candidate became a follower.
@@ -155,6 +189,10 @@ impl Event {
             Self::Executed { .. } => "executed",
             Self::ReplySent { .. } => "reply-sent",
             Self::LogFull { .. } => "log-full",
+            Self::SnapshotWritten { .. } => "snapshot-written",
+            Self::SnapshotInstalling { .. } => "snapshot-installing",
+            Self::SnapshotInstalled { .. } => "snapshot-installed",
+            Self::SnapshotRestored { .. } => "snapshot-restored",
         }
     }
 
@@ -174,5 +212,9 @@ impl Event {
         "executed",
         "reply-sent",
         "log-full",
+        "snapshot-written",
+        "snapshot-installing",
+        "snapshot-installed",
+        "snapshot-restored",
     ];
 }

@@ -2,10 +2,10 @@
 //!
 //! Events are seen only once durable, in the order in which they leave their nodes, so a monitor never judges memory
 //! that a crash may still undo. Agreement: X1 one value per slot; X2 chosen or applied means accepted by a majority
-//! in one ballot; X3 promises, commits and applied slots never fall, and slots are applied in order; X4 nothing is
-//! accepted below a promise; X5 one leader per ballot, one value per ballot and slot; X6 equal slot, equal state; X7
-//! what is proposed above a chosen ballot is the chosen value; X8 a restart remembers what was sent; X9 a replica that
-//! lost its disk never votes. Sessions: E1 numbers rise; E2 one version per mutation; E3 one reply per mutation; E4 no
+//! in one ballot; X3 promises, snapshots, commits and applied slots never fall, and slots are applied in order; X4
+//! nothing is accepted below a promise; X5 one leader per ballot, one value per ballot and slot; X6 equal slot, equal
+//! state, also in a snapshot; X7 what is proposed above a chosen ballot is the chosen value; X8 a restart remembers
+//! what was sent, or a snapshot stands for it; X9 a replica that lost its disk never votes. Sessions: E1 numbers rise; E2 one version per mutation; E3 one reply per mutation; E4 no
 //! reply before execution. Memory is bounded: the oldest slots and mutations are forgotten, and then not judged.
 
 use alloc::collections::BTreeMap;
@@ -55,6 +55,8 @@ struct Server {
     is_learner: bool,
     promised: Ballot,
     accepted: BTreeMap<Slot, Ballot>,
+    /// The end of the durable snapshot.
+    snapshot: Slot,
     committed: Slot,
     applied: Slot,
     version: u64,
@@ -97,6 +99,8 @@ pub struct Monitor {
     versions: BTreeMap<(ClientId, u64), u64>,
     /// Versions up to here are forgotten.
     versions_forgotten: u64,
+    /// The highest version that a snapshot brought.
+    version_restored: u64,
 }
 
 impl Monitor {
@@ -113,6 +117,7 @@ impl Monitor {
             mutations: BTreeMap::new(),
             versions: BTreeMap::new(),
             versions_forgotten: 0,
+            version_restored: 0,
         }
     }
 
@@ -133,8 +138,16 @@ impl Monitor {
             return Ok(());
         }
         match event {
-            Event::Booted { promised, accepted, learner, .. } => {
-                self.on_booted(node, *promised, accepted, *learner)
+            Event::Booted { promised, accepted, snapshot, learner, .. } => {
+                self.on_booted(node, *promised, accepted, *snapshot, *learner)
+            }
+            Event::SnapshotWritten { last, .. } => self.on_snapshot_written(node, *last),
+            Event::SnapshotInstalled { last, state, version } => {
+                self.on_snapshot_written(node, *last)?;
+                self.on_snapshot_restored(node, *last, *state, *version)
+            }
+            Event::SnapshotRestored { last, state, version } => {
+                self.on_snapshot_restored(node, *last, *state, *version)
             }
             Event::Leader { ballot, .. } => self.on_leader(node, *ballot),
             Event::PromiseSent { ballot } => self.on_promise(node, *ballot),
@@ -155,7 +168,8 @@ impl Monitor {
             | Event::Learned { .. }
             | Event::Executed { .. }
             | Event::ReplySent { .. }
-            | Event::LogFull { .. } => Ok(()),
+            | Event::LogFull { .. }
+            | Event::SnapshotInstalling { .. } => Ok(()),
         }
     }
 
@@ -183,6 +197,7 @@ impl Monitor {
         node: NodeId,
         promised: Ballot,
         accepted: &[(Slot, Ballot)],
+        snapshot: Slot,
         learner: bool,
     ) -> Result<(), Breach> {
         let server = self.server(node);
@@ -197,7 +212,7 @@ impl Monitor {
             })?;
             let held: BTreeMap<Slot, Ballot> = accepted.iter().copied().collect();
             for (slot, ballot) in &server.accepted {
-                let is_held = held.get(slot).is_some_and(|held| held >= ballot);
+                let is_held = *slot <= snapshot || held.get(slot).is_some_and(|held| held >= ballot);
                 require(is_held, "X8", || {
                     format!(
                         "{node} reported {slot} accepted in {ballot} and booted with {:?}",
@@ -205,10 +220,15 @@ impl Monitor {
                     )
                 })?;
             }
+            let durable = server.snapshot;
+            require(snapshot >= durable, "X3", || {
+                format!("{node} had a snapshot up to {durable} and booted with one up to {snapshot}")
+            })?;
         }
         server.promised = promised;
-        server.accepted.retain(|_, _| !learner);
-        (server.committed, server.applied, server.version) = (Slot::ZERO, Slot::ZERO, 0);
+        server.accepted.retain(|slot, _| !learner && *slot > snapshot);
+        (server.snapshot, server.committed, server.applied, server.version) =
+            (snapshot, snapshot, snapshot, 0);
         server.sessions.clear();
         Ok(())
     }
@@ -309,6 +329,43 @@ impl Monitor {
         Ok(())
     }
 
+    /// A snapshot became durable. It never falls back, and holds nothing that was not applied or came from a peer.
+    fn on_snapshot_written(&mut self, node: NodeId, last: Slot) -> Result<(), Breach> {
+        let server = self.server(node);
+        let (before, committed) = (server.snapshot, server.committed);
+        require(last > before, "X3", || format!("{node} has snapshots up to {before} and then {last}"))?;
+        require(last <= committed, "X3", || {
+            format!("{node} has a snapshot up to {last} but committed only {committed}")
+        })?;
+        server.snapshot = last;
+        server.accepted = server.accepted.split_off(&last.next());
+        Ok(())
+    }
+
+    /// A replica goes on from a snapshot: it must be the state that everybody has at that slot.
+    fn on_snapshot_restored(
+        &mut self,
+        node: NodeId,
+        last: Slot,
+        state: u64,
+        version: u64,
+    ) -> Result<(), Breach> {
+        let server = self.server(node);
+        let before = server.applied;
+        require(last >= before, "X3", || format!("{node} applied {before} and went back to {last}"))?;
+        (server.applied, server.version) = (last, version);
+        // What they hold is judged by the state's digest and by the versions that follow.
+        server.sessions.clear();
+        self.version_restored = self.version_restored.max(version);
+        let Some(place) = self.place(last) else { return Ok(()) };
+        let other = *place.state.get_or_insert(state);
+        require(other == state, "X6", || {
+            format!(
+                "{node} is in state {state:016x} by a snapshot up to {last}, another replica in {other:016x}"
+            )
+        })
+    }
+
     fn on_applied(&mut self, node: NodeId, slot: Slot, entry: u64, state: u64) -> Result<(), Breach> {
         let server = self.server(node);
         let (before, committed) = (server.applied, server.committed);
@@ -359,7 +416,7 @@ impl Monitor {
     fn on_reply(&mut self, node: NodeId, sent: Mutation) -> Result<(), Breach> {
         let Mutation { client, seq, reply } = sent;
         let Some(version) = self.versions.get(&(client, seq)) else {
-            return require(self.versions_forgotten > 0, "E4", || {
+            return require(self.versions_forgotten > 0 || self.is_version_missing(), "E4", || {
                 format!("{node} answered {client}:{seq}, which nobody had executed")
             });
         };
@@ -367,6 +424,13 @@ impl Monitor {
         require(executed.reply == reply, "E3", || {
             format!("{node} answered {client}:{seq} otherwise than it was executed")
         })
+    }
+
+    /// Whether some mutation is known by its effect only: whoever executed it crashed once the snapshot with it was
+    /// durable and before anything else came out, and nobody else needed the entry.
+    fn is_version_missing(&self) -> bool {
+        let known = self.mutations.range(..=self.version_restored).count() as u64;
+        known < self.version_restored
     }
 
     /// The ids of the servers under watch.
@@ -389,7 +453,8 @@ mod tests {
     }
 
     fn booted(promised: Ballot, accepted: &[(Slot, Ballot)], learner: bool) -> Event {
-        Event::Booted { incarnation: 1, promised, accepted: Arc::from(accepted), learner }
+        let (accepted, snapshot) = (Arc::from(accepted), Slot::ZERO);
+        Event::Booted { incarnation: 1, promised, accepted, snapshot, learner }
     }
 
     fn proposal(round: u64, node: u32, entry: u64) -> (NodeId, Event) {

@@ -22,3 +22,4 @@ pub mod paxos;
 pub mod replica;
 pub mod session;
 pub mod single;
+pub mod waiting;

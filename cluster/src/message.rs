@@ -51,5 +51,7 @@ impl Message {
         "heartbeat-ack",
         "learn-request",
         "learn",
+        "install-snapshot",
+        "snapshot-ack",
     ];
 }

@@ -2,9 +2,8 @@
 //!
 //! A request is proposed by the leader, executed by every replica when its slot is applied, in slot order, and
 //! answered by the leader that proposed it. Reads go through the log like writes. The shard is volatile: a restart
-//! executes the log again as far as it is known to be chosen.
+//! starts from the last snapshot and executes the log again as far as it is known to be chosen.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -15,8 +14,9 @@ use crate::digest::Digest;
 use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
-use crate::paxos::{self, Ballot, Command, Entry, Paxos, Slot};
+use crate::paxos::{self, Ballot, Command, Entry, Paxos, Slot, Snapshot};
 use crate::session::{ClientId, Outcome, Request, Shard};
+use crate::waiting::Waiting;
 
 /// Who a replica is, and how it runs.
 pub type ReplicaConfig = paxos::Config;
@@ -76,9 +76,8 @@ pub struct Replica {
     shard: Shard,
     applied: Slot,
     incarnation: u64,
-    /// Who waits, by the slot in which its request was proposed in the ballot below.
-    waiting: BTreeMap<Slot, Waiter>,
-    led: Option<Ballot>,
+    /// Who waits, by the slot in which its request was proposed.
+    waiting: Waiting<Waiter>,
 }
 
 impl Node for Replica {
@@ -99,8 +98,12 @@ impl Node for Replica {
         let mut inner = Effects::new();
         let paxos = Paxos::boot(config, incarnation, disk, &mut inner);
         absorb(inner, effects);
-        let (shard, waiting) = (Shard::default(), BTreeMap::new());
-        let mut replica = Self { paxos, shard, applied: Slot::ZERO, incarnation, waiting, led: None };
+        let (shard, waiting) = (Shard::default(), Waiting::default());
+        let mut replica = Self { paxos, shard, applied: Slot::ZERO, incarnation, waiting };
+        if replica.restore() {
+            let (last, state, version) = replica.position();
+            effects.event(Event::SnapshotRestored { last, state, version });
+        }
         replica.settle(config, effects);
         replica
     }
@@ -140,15 +143,43 @@ impl Replica {
 
     /// Brings application and waiting clients up to date with the agreement.
     fn settle(&mut self, config: &ReplicaConfig, effects: &mut Effects<Self>) {
-        let leading = self.paxos.leading();
-        if leading != self.led {
-            self.led = leading;
-            if !config.bugs.has(Bug::ReplyBySlot) {
-                self.waiting.clear();
-            }
+        if !config.bugs.has(Bug::ReplyBySlot) {
+            self.waiting.follow(self.paxos.leading());
+        }
+        if self.restore() {
+            let (last, state, version) = self.position();
+            effects.event(Event::SnapshotInstalled { last, state, version });
         }
         self.apply(config, effects);
+        self.compact(config, effects);
         assert!(self.waiting.len() <= config.limits.in_flight_max, "waiting clients are bounded");
+    }
+
+    fn position(&self) -> (Slot, u64, u64) {
+        (self.applied, self.shard.digest(), self.shard.version())
+    }
+
+    /// Takes over the snapshot of the agreement, if it has a new one.
+    fn restore(&mut self) -> bool {
+        let Some(snapshot) = self.paxos.take_restored() else { return false };
+        // Only damage taken for data does not decode.
+        self.shard = postcard::from_bytes(&snapshot.state).unwrap_or_default();
+        self.applied = snapshot.last;
+        self.waiting.forget_up_to(snapshot.last);
+        true
+    }
+
+    /// Puts a snapshot in the place of the log, once that is long enough.
+    fn compact(&mut self, config: &ReplicaConfig, effects: &mut Effects<Self>) {
+        if !self.paxos.is_compaction_due(config, self.applied) {
+            return;
+        }
+        let forgets = config.bugs.has(Bug::SnapshotWithoutSessions);
+        let shard = if forgets { self.shard.without_sessions() } else { self.shard.clone() };
+        let state = postcard::to_allocvec(&shard).expect("a shard can always be encoded").into();
+        let mut inner = Effects::new();
+        self.paxos.compact(config, Snapshot { last: self.applied, state }, &mut inner);
+        absorb(inner, effects);
     }
 
     fn on_request(
@@ -177,8 +208,8 @@ impl Replica {
                 return;
             }
         }
-        let is_same = |waiter: &&mut Waiter| (waiter.client, waiter.seq) == (request.client, request.seq);
-        if let Some(waiter) = self.waiting.values_mut().find(is_same) {
+        let is_same = |waiter: &Waiter| (waiter.client, waiter.seq) == (request.client, request.seq);
+        if let Some(waiter) = self.waiting.find(is_same) {
             waiter.address = from;
             return;
         }
@@ -255,7 +286,10 @@ impl Replica {
     fn apply_slot(&mut self, config: &ReplicaConfig, slot: Slot, effects: &mut Effects<Self>) {
         let entry = self.paxos.log().chosen(slot).expect("only chosen slots are applied").clone();
         self.applied = self.applied.max(slot);
-        let waiter = self.waiting.remove(&slot);
+        if config.bugs.has(Bug::SnapshotBeforeApply) {
+            self.compact(config, effects);
+        }
+        let waiter = self.waiting.take(slot);
         let execution = match &entry {
             Entry::Noop => None,
             // Damage taken for data may number a request 0.

@@ -89,6 +89,7 @@ impl Node for Single {
             promised: Ballot::ZERO,
             accepted: Vec::new().into(),
             learner: !trusted,
+            snapshot: Slot::ZERO,
         });
         if trusted {
             let dropped = usize::from(config.bugs.has(Bug::LastRecordDropped) && disk.len() > 1);

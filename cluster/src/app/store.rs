@@ -7,18 +7,22 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Key, Operation, Reply, Value, values};
 use crate::digest::Digest;
 
 /// A value with the digest of its key and itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Entry {
     value: Value,
     digest: u64,
 }
 
-/// The contents: cheap to clone, since the map is shared until one of the copies changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// The contents: cheap to clone, since the map is shared until one of the copies changes. Written down, it is its keys
+/// and values; digests are computed again when it is read back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "BTreeMap<Key, Value>", from = "BTreeMap<Key, Value>")]
 pub struct Store {
     entries: Arc<BTreeMap<Key, Entry>>,
     digest: u64,
@@ -77,5 +81,21 @@ impl Store {
     /// The digest of the contents: equal contents, equal digests, whatever their history.
     pub fn digest(&self) -> u64 {
         self.digest
+    }
+}
+
+impl From<BTreeMap<Key, Value>> for Store {
+    fn from(contents: BTreeMap<Key, Value>) -> Self {
+        let mut store = Self::default();
+        for (key, value) in contents {
+            store.set(&key, Some(value));
+        }
+        store
+    }
+}
+
+impl From<Store> for BTreeMap<Key, Value> {
+    fn from(store: Store) -> Self {
+        store.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }

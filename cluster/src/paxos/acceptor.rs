@@ -52,7 +52,7 @@ impl<C: Command> Paxos<C> {
     }
 
     fn send_promise(
-        &self,
+        &mut self,
         config: &Config,
         to: NodeId,
         ballot: Ballot,
@@ -60,6 +60,11 @@ impl<C: Command> Paxos<C> {
         effects: &mut Effects<Self>,
     ) {
         assert_eq!(ballot, self.promised, "what is sent is what was promised");
+        if first <= self.log.base() {
+            // The candidate asks again for what is above, once it has installed this.
+            self.offer_snapshot(config, to, first, effects);
+            return;
+        }
         let page = self.log.promise_page(first, &config.limits);
         effects.event(Event::PromiseSent { ballot });
         effects.send(to, Message::Promise { ballot, page });
@@ -97,14 +102,25 @@ impl<C: Command> Paxos<C> {
         self.follow(config, from, ballot, effects);
         let mut slots = Vec::with_capacity(entries.len());
         for (slot, entry) in (first.0..).map(Slot).zip(entries) {
-            if self.log.accepted_ballot(slot) != Some(ballot) {
+            if !self.log.has_room(slot, &config.limits) {
+                break;
+            }
+            // Up to the snapshot everything is chosen: there is nothing to store, and nothing to refuse.
+            let is_new = slot > self.log.base() && self.log.accepted_ballot(slot) != Some(ballot);
+            if is_new {
                 self.log.accept(slot, ballot, entry.clone());
                 self.write(config, Record::Accept { slot, ballot, entry }, Bug::AcceptedBeforeSync, effects);
+                self.promised = self.promised.max(ballot);
             }
             slots.push(slot);
         }
-        self.promised = self.promised.max(ballot);
+        if ballot > self.promised {
+            self.promise(config, ballot, effects);
+        }
         self.follow_commit(config, from, ballot, commit, effects);
+        if slots.is_empty() {
+            return;
+        }
         effects.event(Event::AcceptedSent { ballot, slots: slots.clone() });
         effects.send(from, Message::Accepted { ballot, slots, commit: self.log.commit() });
     }

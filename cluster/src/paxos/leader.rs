@@ -77,6 +77,10 @@ impl<C> Leader<C> {
         self.next
     }
 
+    pub(super) fn inherited(&self) -> Slot {
+        self.inherited
+    }
+
     pub(super) fn proposed(&self, slot: Slot) -> Option<&Entry<C>> {
         self.proposals.get(&slot).map(|proposal| &proposal.entry)
     }
@@ -153,6 +157,24 @@ impl<C: Command> Paxos<C> {
         self.lead_if_elected(config, effects);
     }
 
+    /// A candidate installed a snapshot: whoever has not promised yet is asked for what is above it.
+    pub(super) fn prepare_above_snapshot(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        effects: &mut Effects<Self>,
+    ) {
+        let first = self.log.commit().next();
+        let Role::Candidate(candidate) = &mut self.role else { return };
+        candidate.commit = candidate.commit.max(self.log.commit());
+        candidate.votes.values_mut().for_each(|vote| vote.next = vote.next.max(first));
+        let vote = candidate.votes.get(&from).expect("snapshots come from members");
+        if !vote.is_complete {
+            effects.send(from, Message::Prepare { ballot: candidate.ballot, from: vote.next });
+        }
+        self.wait(config, effects);
+    }
+
     /// With a majority of promises: lead, and propose again what may have been chosen.
     fn lead_if_elected(&mut self, config: &Config, effects: &mut Effects<Self>) {
         let Role::Candidate(candidate) = &self.role else { return };
@@ -194,7 +216,7 @@ impl<C: Command> Paxos<C> {
     pub fn propose(&mut self, config: &Config, command: C, effects: &mut Effects<Self>) -> Option<Slot> {
         let Role::Leader(leader) = &mut self.role else { return None };
         let slot = leader.next;
-        if slot.0 > config.limits.log_slots_max || leader.proposals.len() >= config.limits.in_flight_max {
+        if !self.log.has_room(slot, &config.limits) || leader.proposals.len() >= config.limits.in_flight_max {
             effects.event(Event::LogFull { slot });
             return None;
         }
@@ -286,7 +308,7 @@ impl<C: Command> Paxos<C> {
     pub(super) fn forget_chosen_proposals(&mut self) {
         let Role::Leader(leader) = &mut self.role else { return };
         let log = &self.log;
-        leader.proposals.retain(|slot, _| log.chosen(*slot).is_none());
+        leader.proposals.retain(|slot, _| !log.is_chosen(*slot));
         assert!(leader.next > leader.inherited, "fresh slots lie above what was inherited");
     }
 

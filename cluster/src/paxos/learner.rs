@@ -53,7 +53,11 @@ impl<C: Command> Paxos<C> {
             return;
         }
         self.asked = Some(first);
-        effects.send(peer, Message::LearnRequest { from: first });
+        if let Some((last, received)) = self.transfers.resume(peer) {
+            effects.send(peer, Message::SnapshotAck { last, received });
+        } else {
+            effects.send(peer, Message::LearnRequest { from: first });
+        }
     }
 
     /// A peer asks for what is chosen.
@@ -64,6 +68,10 @@ impl<C: Command> Paxos<C> {
         first: Slot,
         effects: &mut Effects<Self>,
     ) {
+        if first <= self.log.base() {
+            self.offer_snapshot(config, from, first, effects);
+            return;
+        }
         let entries = self.log.learn_page(first, &config.limits);
         if !entries.is_empty() {
             assert!(first <= self.log.commit(), "only what is chosen is taught");

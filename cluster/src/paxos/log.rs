@@ -1,7 +1,8 @@
-//! The log of one replica: what it accepted, and what it knows to be chosen.
+//! The log of one replica above its snapshot: what it accepted, and what it knows to be chosen.
 //!
 //! `commit` is the end of the contiguous chosen prefix and never falls. A chosen entry is never replaced. What is
-//! accepted is a mirror of the disk; what is chosen is volatile and learned again after a restart.
+//! accepted is a mirror of the disk; what is chosen is volatile and learned again after a restart. Up to `base`,
+//! everything is chosen and no entry is left: a snapshot stands for them, of which this module knows nothing.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -13,12 +14,13 @@ use super::{Ballot, Command, Entry, Limits, PromisePage, Slot};
 pub struct Log<C> {
     accepted: BTreeMap<Slot, (Ballot, Entry<C>)>,
     chosen: BTreeMap<Slot, Entry<C>>,
+    base: Slot,
     commit: Slot,
 }
 
 impl<C> Default for Log<C> {
     fn default() -> Self {
-        Self { accepted: BTreeMap::new(), chosen: BTreeMap::new(), commit: Slot::ZERO }
+        Self { accepted: BTreeMap::new(), chosen: BTreeMap::new(), base: Slot::ZERO, commit: Slot::ZERO }
     }
 }
 
@@ -53,6 +55,47 @@ impl<C: Command> Log<C> {
         self.commit
     }
 
+    /// The end of what a snapshot stands for.
+    pub fn base(&self) -> Slot {
+        self.base
+    }
+
+    /// How many entries it holds, accepted or chosen.
+    pub fn len(&self) -> usize {
+        self.accepted.len().max(self.chosen.len())
+    }
+
+    /// Whether it holds no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a slot is near enough to the snapshot to be accepted.
+    pub fn has_room(&self, slot: Slot, limits: &Limits) -> bool {
+        slot > Slot::ZERO && slot.0.saturating_sub(self.base.0) <= limits.log_slots_max
+    }
+
+    /// Forgets the entries up to a slot: a snapshot stands for them.
+    pub fn cut(&mut self, last: Slot) {
+        assert!(self.base < last && last <= self.commit, "what is cut is new and chosen");
+        self.accepted = self.accepted.split_off(&last.next());
+        self.chosen = self.chosen.split_off(&last.next());
+        self.base = last;
+    }
+
+    /// Jumps to the end of a snapshot; what is known above it stays.
+    pub fn install(&mut self, last: Slot) {
+        self.accepted = self.accepted.split_off(&last.next());
+        self.chosen = self.chosen.split_off(&last.next());
+        (self.base, self.commit) = (last, last);
+        self.advance();
+    }
+
+    /// Forgets what is accepted, which a correct replica never does.
+    pub(super) fn forget_accepted(&mut self) {
+        self.accepted.clear();
+    }
+
     /// Everything accepted, by slot.
     pub fn accepted(&self) -> impl DoubleEndedIterator<Item = (Slot, Ballot, &Entry<C>)> {
         self.accepted.iter().map(|(slot, (ballot, entry))| (*slot, *ballot, entry))
@@ -68,7 +111,12 @@ impl<C: Command> Log<C> {
         self.accepted.get(&slot).map(|(ballot, _)| *ballot)
     }
 
-    /// What a slot is known to hold for good.
+    /// Whether what a slot holds is known for good, even if the entry is not there any more.
+    pub fn is_chosen(&self, slot: Slot) -> bool {
+        slot <= self.base || self.chosen.contains_key(&slot)
+    }
+
+    /// What a slot above the snapshot is known to hold for good.
     pub fn chosen(&self, slot: Slot) -> Option<&Entry<C>> {
         self.chosen.get(&slot)
     }
@@ -81,13 +129,17 @@ impl<C: Command> Log<C> {
     /// Accepts an entry.
     pub fn accept(&mut self, slot: Slot, ballot: Ballot, entry: Entry<C>) {
         assert!(slot > Slot::ZERO, "slots count from 1");
-        self.accepted.insert(slot, (ballot, entry));
+        if slot > self.base {
+            self.accepted.insert(slot, (ballot, entry));
+        }
     }
 
     /// Marks an entry as chosen; what is chosen stays.
     pub fn choose(&mut self, slot: Slot, entry: Entry<C>) {
         assert!(slot > Slot::ZERO, "slots count from 1");
-        self.chosen.entry(slot).or_insert(entry);
+        if slot > self.base {
+            self.chosen.entry(slot).or_insert(entry);
+        }
     }
 
     /// Marks what is accepted at a slot as chosen.
@@ -108,7 +160,7 @@ impl<C: Command> Log<C> {
 
     /// One page of a promise: chosen entries up to the commit, accepted ones above it.
     pub fn promise_page(&self, from: Slot, limits: &Limits) -> PromisePage<C> {
-        assert!(from > Slot::ZERO, "slots count from 1");
+        assert!(from > self.base, "what was cut is in the snapshot");
         let mut page =
             PromisePage { from, commit: self.commit, accepted: Vec::new(), chosen: Vec::new(), next: None };
         let mut budget = Budget::new(limits);
@@ -133,7 +185,7 @@ impl<C: Command> Log<C> {
 
     /// Chosen entries of consecutive slots from one on, within the commit.
     pub fn learn_page(&self, from: Slot, limits: &Limits) -> Vec<Entry<C>> {
-        assert!(from > Slot::ZERO, "slots count from 1");
+        assert!(from > self.base, "what was cut is in the snapshot");
         if from > self.commit {
             return Vec::new();
         }

@@ -2,6 +2,7 @@
 //!
 //! Messages that carry entries are pages of bounded size: a promise, or what was learned, may take several rounds.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,26 @@ pub enum Message<C> {
         /// The sender's commit.
         commit: Slot,
     },
+    /// Part of a snapshot, for a peer that needs what the sender no longer has entry by entry.
+    InstallSnapshot {
+        /// The last slot that the snapshot stands for.
+        last: Slot,
+        /// How many bytes the whole of it has.
+        size: u64,
+        /// Where these begin.
+        offset: u64,
+        /// Some of them.
+        bytes: Arc<[u8]>,
+        /// The sender's commit.
+        commit: Slot,
+    },
+    /// How much of a snapshot arrived; all of it: it is installed and durable, or was not needed.
+    SnapshotAck {
+        /// The last slot that the snapshot stands for.
+        last: Slot,
+        /// Bytes so far.
+        received: u64,
+    },
 }
 
 /// One page of a promise.
@@ -112,6 +133,8 @@ impl<C> Message<C> {
             Self::HeartbeatAck { .. } => "heartbeat-ack",
             Self::LearnRequest { .. } => "learn-request",
             Self::Learn { .. } => "learn",
+            Self::InstallSnapshot { .. } => "install-snapshot",
+            Self::SnapshotAck { .. } => "snapshot-ack",
         }
     }
 
@@ -125,7 +148,10 @@ impl<C> Message<C> {
             | Self::Heartbeat { ballot, .. }
             | Self::HeartbeatAck { ballot, .. }
             | Self::Nack { promised: ballot } => Some(*ballot),
-            Self::LearnRequest { .. } | Self::Learn { .. } => None,
+            Self::LearnRequest { .. }
+            | Self::Learn { .. }
+            | Self::InstallSnapshot { .. }
+            | Self::SnapshotAck { .. } => None,
         }
     }
 }

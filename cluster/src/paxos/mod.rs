@@ -5,10 +5,12 @@
 //! and the election timer; it does not know what entries mean nor when they are applied.
 
 mod acceptor;
+mod config;
 mod leader;
 mod learner;
 mod log;
 mod message;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -20,14 +22,17 @@ use core::hash::Hash;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::bugs::{Bug, Bugs};
+use crate::bugs::Bug;
 use crate::digest::Digest;
 use crate::event::{Event, StepDownReason};
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
 
+pub use config::{Config, Limits, Timing};
 use leader::Role;
 pub use log::Log;
 pub use message::{Message, PromisePage};
+pub use snapshot::Snapshot;
+use snapshot::{Page, Transfers};
 
 /// Numbers leaderships: ordered by round, then by node, so that no two nodes ever use the same one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -137,96 +142,6 @@ impl<C: Command> Entry<C> {
     }
 }
 
-/// Spans of time, in the node's own time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// How often a leader shows that it is alive.
-    pub heartbeat: Micros,
-    /// How long a replica trusts a silent leader: the shortest election time.
-    pub quiet: Micros,
-    /// The longest rest between losing that trust and standing for election.
-    pub rest: Micros,
-    /// How long an unanswered message waits to be sent again.
-    pub resend: Micros,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            heartbeat: Micros::from_millis(30),
-            quiet: Micros::from_millis(150),
-            rest: Micros::from_millis(150),
-            resend: Micros::from_millis(40),
-        }
-    }
-}
-
-/// Bounds of everything that could grow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Slots in the log; beyond it new commands are dropped and an event says so.
-    pub log_slots_max: u64,
-    /// Proposals in flight; beyond it new commands are dropped and an event says so.
-    pub in_flight_max: usize,
-    /// Entries in one message.
-    pub batch_entries_max: usize,
-    /// About how many bytes of entries are in one message; the first entry always goes.
-    pub batch_bytes_max: usize,
-    /// Batches sent again to one peer at a time.
-    pub resend_batches_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            log_slots_max: 100_000,
-            in_flight_max: 128,
-            batch_entries_max: 256,
-            batch_bytes_max: 40_000,
-            resend_batches_max: 4,
-        }
-    }
-}
-
-/// Who a replica is, and how it runs.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Its address.
-    pub id: NodeId,
-    /// The whole group, itself included, in ascending order.
-    pub members: Vec<NodeId>,
-    /// Spans of time.
-    pub timing: Timing,
-    /// Bounds.
-    pub limits: Limits,
-    /// Bugs switched on.
-    pub bugs: Bugs,
-}
-
-impl Config {
-    /// With the usual timing and limits.
-    pub fn new(id: NodeId, mut members: Vec<NodeId>) -> Self {
-        members.sort_unstable();
-        members.dedup();
-        assert!(members.contains(&id), "a replica is a member of its own group");
-        Self { id, members, timing: Timing::default(), limits: Limits::default(), bugs: Bugs::NONE }
-    }
-
-    /// How many votes decide.
-    pub fn quorum(&self) -> usize {
-        assert!(!self.members.is_empty(), "a group has members");
-        if self.bugs.has(Bug::QuorumOfHalf) {
-            return (self.members.len() / 2).max(1);
-        }
-        self.members.len() / 2 + 1
-    }
-
-    /// Everybody else.
-    pub fn peers(&self) -> impl Iterator<Item = NodeId> {
-        self.members.iter().copied().filter(|member| *member != self.id)
-    }
-}
-
 /// The three timers of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
@@ -260,6 +175,8 @@ pub enum Record<C> {
         /// The entry.
         entry: Entry<C>,
     },
+    /// Everything up to a slot, in place of the entries.
+    Snapshot(Snapshot),
 }
 
 /// What the host writes to a new disk before the first boot.
@@ -268,10 +185,8 @@ pub fn identity_records<C>(config: &Config) -> Vec<Record<C>> {
     vec![Record::Identity { node: config.id }]
 }
 
-/// Whether a ballot could have been written: damage that a bug takes for data must not stop the node from starting.
-fn is_plausible(config: &Config, ballot: Ballot) -> bool {
-    const ROUND_MAX: u64 = 1 << 48;
-    ballot.round < ROUND_MAX && config.members.contains(&ballot.node)
+fn is_damaged<C>(stored: &Stored<Record<C>>) -> bool {
+    !stored.intact || stored.record.is_none()
 }
 
 /// How far the election timer is.
@@ -305,6 +220,8 @@ pub struct Paxos<C> {
     round_seen: u64,
     /// The first slot of the last request for chosen entries that is still unanswered.
     asked: Option<Slot>,
+    /// What stands for the log up to its base, and its way to peers.
+    transfers: Transfers,
     /// Records that a bug reports before it writes them.
     deferred: Vec<Record<C>>,
 }
@@ -330,11 +247,12 @@ impl<C: Command> Node for Paxos<C> {
             incarnation,
             promised: paxos.promised,
             accepted,
+            snapshot: paxos.log.base(),
             learner: !paxos.votes,
         });
         if !paxos.votes {
             // What is left of a damaged disk must not pass for a whole one at the next boot.
-            if !disk.is_empty() {
+            if disk.iter().any(is_damaged) {
                 effects.replace(Vec::new());
             }
         } else if config.members.len() == 1 {
@@ -368,7 +286,7 @@ impl<C: Command> Paxos<C> {
         let known = disk
             .iter()
             .any(|stored| stored.intact && stored.record == Some(Record::Identity { node: config.id }));
-        let damaged = disk.iter().any(|stored| !stored.intact || stored.record.is_none());
+        let damaged = disk.iter().any(is_damaged);
         let votes = config.bugs.has(Bug::WipedReplicaVotes)
             || (known && (!damaged || config.bugs.has(Bug::ChecksumUnchecked)));
         let mut paxos = Self {
@@ -381,14 +299,17 @@ impl<C: Command> Paxos<C> {
             heard: None,
             round_seen: 0,
             asked: None,
+            transfers: Transfers::default(),
             deferred: Vec::new(),
         };
-        if !votes {
+        if !votes && damaged {
             return paxos;
         }
         let dropped = usize::from(config.bugs.has(Bug::LastRecordDropped) && disk.len() > 1);
         for stored in &disk[..disk.len() - dropped] {
-            if stored.intact || config.bugs.has(Bug::ChecksumUnchecked) {
+            // A learner's disk holds snapshots only.
+            let counts = votes || matches!(stored.record, Some(Record::Snapshot(_)));
+            if counts && (stored.intact || config.bugs.has(Bug::ChecksumUnchecked)) {
                 paxos.fold_record(config, stored.record.as_ref());
             }
         }
@@ -399,14 +320,20 @@ impl<C: Command> Paxos<C> {
         match record {
             None | Some(Record::Identity { .. }) => {}
             Some(Record::Promise { ballot }) => {
-                if is_plausible(config, *ballot) {
+                if config.is_plausible(*ballot) {
                     self.promised = self.promised.max(*ballot);
                 }
             }
             Some(Record::Accept { slot, ballot, entry }) => {
-                if is_plausible(config, *ballot) && (1..=config.limits.log_slots_max).contains(&slot.0) {
+                if config.is_plausible(*ballot) && self.log.has_room(*slot, &config.limits) {
                     self.promised = self.promised.max(*ballot);
                     self.log.accept(*slot, *ballot, entry.clone());
+                }
+            }
+            Some(Record::Snapshot(snapshot)) => {
+                if snapshot.last > self.log.base() {
+                    self.log.install(snapshot.last);
+                    self.transfers.restore(snapshot.clone());
                 }
             }
         }
@@ -440,6 +367,13 @@ impl<C: Command> Paxos<C> {
                 self.on_heartbeat_ack(from, ballot, commit, effects);
             }
             Message::LearnRequest { from: first } => self.on_learn_request(config, from, first, effects),
+            Message::InstallSnapshot { last, size, offset, bytes, commit } => {
+                let page = Page { last, size, offset, bytes };
+                self.on_install_snapshot(config, from, page, commit, effects);
+            }
+            Message::SnapshotAck { last, received } => {
+                self.on_snapshot_ack(config, from, last, received, effects);
+            }
             Message::Learn { first, entries, commit } => {
                 self.on_learn(config, from, (first, entries), commit, effects);
             }

@@ -17,7 +17,7 @@ fn schedules(default: u64) -> u64 {
 }
 
 /// Runs schedules that must be clean, and in which enough must happen.
-fn assert_clean(plan: &Plan, seeds: u64) {
+fn assert_clean(plan: &Plan, seeds: u64) -> Figures {
     let mut total = Figures::default();
     for seed in 0..seeds {
         match run(plan, seed) {
@@ -28,6 +28,7 @@ fn assert_clean(plan: &Plan, seeds: u64) {
     println!("{seeds} schedules of {plan:?}: {total:?}");
     assert!(total.answered > 60 * seeds && total.crashes > seeds, "little happened: {total:?}");
     assert!(total.leaders > seeds, "nobody was ever replaced: {total:?}");
+    total
 }
 
 #[test]
@@ -60,6 +61,24 @@ fn long_chaos_is_correct() {
 #[test]
 fn small_pages_are_correct() {
     assert_clean(&Plan { page_entries: 3, ..Plan::new(3) }, schedules(150));
+}
+
+/// Snapshots every few slots: whoever lags gets one, in one page or in many.
+#[test]
+fn compaction_is_correct() {
+    let often = Plan { compaction_slots: 10, ..Plan::new(3) };
+    assert_compacts(&often, schedules(150));
+    assert_compacts(&Plan { page_entries: 3, page_bytes: 100, ..often.clone() }, schedules(100));
+    assert_compacts(
+        &Plan { replicas: 5, wipes: true, compaction_slots: 30, ..often.clone() },
+        schedules(100),
+    );
+    assert_clean(&Plan { replicas: 1, ..often }, schedules(50));
+}
+
+fn assert_compacts(plan: &Plan, seeds: u64) {
+    let total = assert_clean(plan, seeds);
+    assert!(total.snapshots > 10 * seeds && total.installed > seeds, "snapshots did little: {total:?}");
 }
 
 /// After a restart of all, nobody knows what is chosen: a long log takes many pages to prepare, all of it is proposed
@@ -130,7 +149,9 @@ fn hunt(bug: Bug, seeds: u64, monitored: bool) -> Option<(u64, Failure)> {
         Plan { replicas: 5, ..base.clone() },
         Plan { wipes: true, ..base.clone() },
         Plan { limps: true, ..base.clone() },
-        Plan { page_entries: 3, ..base },
+        Plan { page_entries: 3, ..base.clone() },
+        Plan { compaction_slots: 10, ..base.clone() },
+        Plan { compaction_slots: 15, replicas: 5, ..base },
     ];
     (0..seeds).find_map(|seed| {
         let plan = &plans[usize::try_from(seed).expect("small") % plans.len()];

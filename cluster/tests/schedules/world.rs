@@ -32,6 +32,9 @@ pub(crate) struct Plan {
     /// Whether the monitors watch; without them only clients judge.
     pub(crate) monitored: bool,
     pub(crate) page_entries: usize,
+    pub(crate) page_bytes: usize,
+    /// A snapshot is taken after so many slots.
+    pub(crate) compaction_slots: u64,
     /// Slots that every disk holds as accepted, in ballot 1.1, before the first boot.
     pub(crate) old_slots: u64,
     pub(crate) chaos_ms: u64,
@@ -47,6 +50,8 @@ impl Plan {
             limps: false,
             monitored: true,
             page_entries: 256,
+            page_bytes: 40_000,
+            compaction_slots: 1_000,
             old_slots: 0,
             chaos_ms: 2_500,
         }
@@ -83,6 +88,8 @@ pub(crate) struct Figures {
     pub(crate) indeterminate: u64,
     pub(crate) crashes: u64,
     pub(crate) leaders: u64,
+    pub(crate) snapshots: u64,
+    pub(crate) installed: u64,
     pub(crate) digest: u64,
 }
 
@@ -93,7 +100,17 @@ impl Figures {
         self.indeterminate += other.indeterminate;
         self.crashes += other.crashes;
         self.leaders += other.leaders;
+        self.snapshots += other.snapshots;
+        self.installed += other.installed;
         self.digest ^= other.digest;
+    }
+}
+
+impl Figures {
+    fn count(&mut self, kind: &str) {
+        self.leaders += u64::from(kind == "leader");
+        self.snapshots += u64::from(kind == "snapshot-written");
+        self.installed += u64::from(kind == "snapshot-installed");
     }
 }
 
@@ -276,6 +293,8 @@ impl World {
         let mut config = ReplicaConfig::new(id, members.to_vec());
         config.bugs = self.plan.bugs;
         config.limits.batch_entries_max = self.plan.page_entries;
+        config.limits.batch_bytes_max = self.plan.page_bytes;
+        config.limits.compaction_slots = self.plan.compaction_slots;
         let records = identity_records(&config).into_iter().chain((1..=self.plan.old_slots).map(old_record));
         let disk = records.map(|record| Stored { record: Some(record), intact: true }).collect();
         let server = Server {
@@ -453,7 +472,7 @@ impl World {
                 Output::Send { to, message } => self.send(id, to, message),
                 Output::Answer(nothing) => match nothing {},
                 Output::Event(event) => {
-                    self.figures.leaders += u64::from(event.kind() == "leader");
+                    self.figures.count(event.kind());
                     self.figures.digest = mix(self.figures.digest ^ self.now ^ u64::from(id.0));
                     if let Err(breach) = self.monitor.observe(id, &event)
                         && self.plan.monitored

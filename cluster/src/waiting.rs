@@ -1,0 +1,91 @@
+//! Who waits for which slot of a group's log.
+//!
+//! Invariant: whoever waits does so since the present leadership began. A lost leadership forgets everybody, because
+//! the slot may end up with the command of another. Any replicated group uses it, whatever its commands are.
+
+use alloc::collections::BTreeMap;
+
+use crate::paxos::{Ballot, Slot};
+
+/// Those who wait, by slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Waiting<W> {
+    by_slot: BTreeMap<Slot, W>,
+    led: Option<Ballot>,
+}
+
+impl<W> Default for Waiting<W> {
+    fn default() -> Self {
+        Self { by_slot: BTreeMap::new(), led: None }
+    }
+}
+
+impl<W> Waiting<W> {
+    /// Notes which ballot this replica leads now; forgets everybody if it is another one than before.
+    pub fn follow(&mut self, leading: Option<Ballot>) {
+        if leading != self.led {
+            self.led = leading;
+            self.by_slot.clear();
+        }
+    }
+
+    /// Waits for a slot.
+    pub fn insert(&mut self, slot: Slot, waiter: W) {
+        assert!(slot > Slot::ZERO, "slots count from 1");
+        self.by_slot.insert(slot, waiter);
+    }
+
+    /// Whoever waits for a slot waits no more.
+    pub fn take(&mut self, slot: Slot) -> Option<W> {
+        self.by_slot.remove(&slot)
+    }
+
+    /// Forgets who waits up to a slot: a snapshot that came from elsewhere does not tell what their requests came to.
+    pub fn forget_up_to(&mut self, last: Slot) {
+        self.by_slot = self.by_slot.split_off(&last.next());
+    }
+
+    /// The first waiter of whom this holds.
+    pub fn find(&mut self, holds: impl Fn(&W) -> bool) -> Option<&mut W> {
+        self.by_slot.values_mut().find(|waiter| holds(waiter))
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.by_slot.len()
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.by_slot.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::NodeId;
+
+    #[test]
+    fn lost_leadership_forgets_who_waits() {
+        let ballot = |round| Some(Ballot { round, node: NodeId(1) });
+        let mut waiting = Waiting::default();
+        waiting.follow(ballot(1));
+        waiting.insert(Slot(1), 'a');
+        waiting.insert(Slot(2), 'b');
+        waiting.follow(ballot(1));
+        assert_eq!((waiting.take(Slot(1)), waiting.len()), (Some('a'), 1));
+        waiting.follow(ballot(2));
+        assert_eq!(waiting.take(Slot(2)), None);
+    }
+
+    #[test]
+    fn snapshot_forgets_who_waits_below_it() {
+        let mut waiting = Waiting::default();
+        (1..=3).for_each(|slot| waiting.insert(Slot(slot), slot));
+        waiting.forget_up_to(Slot(2));
+        assert!(
+            waiting.find(|waiter| *waiter == 2).is_none() && waiting.find(|waiter| *waiter == 3).is_some()
+        );
+    }
+}
