@@ -17,6 +17,8 @@ pub enum Mode {
     Single,
     /// One group of replicas.
     Paxos,
+    /// A view service, a primary, a backup and spares.
+    PrimaryBackup,
 }
 
 impl Mode {
@@ -25,6 +27,7 @@ impl Mode {
         match self {
             Self::Single => "single",
             Self::Paxos => "paxos",
+            Self::PrimaryBackup => "primary-backup",
         }
     }
 }
@@ -43,6 +46,8 @@ pub enum Layer {
     Snapshot,
     /// What the disk holds and how it is read back.
     Storage,
+    /// Views, primary and backup.
+    Views,
 }
 
 macro_rules! catalogue {
@@ -87,13 +92,13 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    NoDeduplication "B01" "no-deduplication" Rpc [Single Paxos] "a retried request is executed again";
-    CurrentReply "B02" "current-reply" Rpc [Single Paxos] "a retry is answered from the current state, not with the stored reply";
-    LateReply "B03" "late-reply" Rpc [Single Paxos] "a late reply to an old request is taken for the reply to the outstanding one";
-    SequenceReused "B04" "sequence-reused" Rpc [Single Paxos] "a client that reconnects starts over at 1 under its old id";
-    SessionsEvicted "B05" "sessions-evicted" Rpc [Single Paxos] "the table keeps the last few sessions only";
-    TimeoutIsFailure "B06" "timeout-is-failure" Rpc [Single Paxos] "a client that gives up reports that nothing happened";
-    RetryWithNewSequence "C01" "retry-with-new-sequence" Rpc [Single Paxos] "a retry gets a number of its own";
+    NoDeduplication "B01" "no-deduplication" Rpc [Single Paxos PrimaryBackup] "a retried request is executed again";
+    CurrentReply "B02" "current-reply" Rpc [Single Paxos PrimaryBackup] "a retry is answered from the current state, not with the stored reply";
+    LateReply "B03" "late-reply" Rpc [Single Paxos PrimaryBackup] "a late reply to an old request is taken for the reply to the outstanding one";
+    SequenceReused "B04" "sequence-reused" Rpc [Single Paxos PrimaryBackup] "a client that reconnects starts over at 1 under its old id";
+    SessionsEvicted "B05" "sessions-evicted" Rpc [Single Paxos PrimaryBackup] "the table keeps the last few sessions only";
+    TimeoutIsFailure "B06" "timeout-is-failure" Rpc [Single Paxos PrimaryBackup] "a client that gives up reports that nothing happened";
+    RetryWithNewSequence "C01" "retry-with-new-sequence" Rpc [Single Paxos PrimaryBackup] "a retry gets a number of its own";
     DeduplicationBeforeLog "C02" "deduplication-before-log" Rpc [Paxos] "retries are recognised when they arrive, not when they are applied";
     RejectionCached "C03" "rejection-cached" Rpc [Paxos] "a rejection is stored in the session like a reply";
     PromiseNotPersisted "B13" "promise-not-persisted" Paxos [Paxos] "a promise is forgotten by a restart";
@@ -129,6 +134,22 @@ catalogue! {
     LastRecordDropped "B34" "last-record-dropped" Storage [Single Paxos] "the last record is taken for a torn one and dropped at boot";
     ChecksumUnchecked "B35" "checksum-unchecked" Storage [Single Paxos] "a damaged record is taken as data";
     WipedReplicaVotes "B36" "wiped-replica-votes" Storage [Single Paxos] "a replica that lost its disk takes part as if it never had one";
+    ReadNotForwarded "B07" "read-not-forwarded" Views [PrimaryBackup] "a primary answers reads without asking its backup";
+    ReplyBeforeForwardAck "B08" "reply-before-forward-ack" Views [PrimaryBackup] "a primary answers a write before its backup has it";
+    BackupIgnoresView "B09" "backup-ignores-view" Views [PrimaryBackup] "a server executes what is forwarded to it, whatever the view";
+    ServesBeforeTransfer "B10" "serves-before-transfer" Views [PrimaryBackup] "a primary serves alone while its new backup is still taking over the state";
+    TransferWithoutSessions "B11" "transfer-without-sessions" Views [PrimaryBackup] "the state that a new backup gets lacks the sessions";
+    ViewChangedUnacknowledged "B12" "view-changed-unacknowledged" Views [PrimaryBackup] "the view service moves on before the primary acknowledged the view";
+    AcknowledgedBeforeTransfer "C40" "acknowledged-before-transfer" Views [PrimaryBackup] "a primary acknowledges a view before its backup has the state";
+    SparePromoted "C41" "spare-promoted" Views [PrimaryBackup] "the view service puts any living server in the place of a dead primary";
+    TransferInstalledTwice "C42" "transfer-installed-twice" Views [PrimaryBackup] "a repeated transfer is installed over what was executed since";
+    OldBootTaken "C43" "old-boot-taken" Views [PrimaryBackup] "a late ping of an earlier life is taken for the present one";
+    RestartUnnoticed "C44" "restart-unnoticed" Views [PrimaryBackup] "a server that restarts quickly is taken for alive, though it lost its state";
+    ViewToldBeforeSync "C45" "view-told-before-sync" Views [PrimaryBackup] "a view is told now and written with a later batch";
+    ForwardExecutedAgain "C46" "forward-executed-again" Views [PrimaryBackup] "a repeated forward is executed again";
+    SilentBackupSkipped "C47" "silent-backup-skipped" Views [PrimaryBackup] "a primary goes on alone when its backup does not answer in time";
+    RefusalTakenForDeath "C48" "refusal-taken-for-death" Views [PrimaryBackup] "a primary goes on alone when its backup refuses, whatever the boot number";
+    ViewCachedForEver "C49" "view-cached-for-ever" Views [PrimaryBackup] "a client that knows a view never asks for another";
 }
 
 impl Bug {

@@ -2,7 +2,8 @@
 //!
 //! A retry keeps its number. Rejections only steer it; a stored reply is the only definite end. A client that gives
 //! up answers `Indeterminate` and is spent: its operation may still happen, so its user goes on with a new node under
-//! a new [`ClientId`]. It keeps nothing on disk.
+//! a new [`ClientId`]. It keeps nothing on disk. Where a view service says who answers, the client asks it once, and
+//! again only when the primary does not answer or refuses.
 
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
@@ -14,7 +15,9 @@ use crate::bugs::{Bug, Bugs};
 use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
+use crate::primary_backup;
 use crate::session::{ClientId, Outcome, Request};
+use crate::view::View;
 
 /// Who a client is and whom it asks.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct ClientConfig {
     pub servers: Vec<NodeId>,
     /// The server that it is bound to: each operation tries this one first.
     pub home: NodeId,
+    /// The server that says whom to ask, in modes that have one.
+    pub view_service: Option<NodeId>,
     /// How long it waits for an answer before it asks the next server.
     pub resend: RangeInclusive<Micros>,
     /// How long it tries.
@@ -40,7 +45,8 @@ impl ClientConfig {
     pub fn new(id: NodeId, client: ClientId, servers: Vec<NodeId>, home: NodeId) -> Self {
         assert!(id.is_client() && servers.contains(&home), "a client is bound to one of its servers");
         let resend = Micros::from_millis(60)..=Micros::from_millis(120);
-        Self { id, client, servers, home, resend, give_up: Micros::from_millis(1_000), bugs: Bugs::NONE }
+        let give_up = Micros::from_millis(1_000);
+        Self { id, client, servers, home, view_service: None, resend, give_up, bugs: Bugs::NONE }
     }
 }
 
@@ -88,6 +94,8 @@ struct Outstanding {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientNode {
     seq: u64,
+    /// The newest view that it has heard of.
+    view: Option<View>,
     outstanding: Option<Outstanding>,
     spent: bool,
 }
@@ -109,7 +117,7 @@ impl Node for ClientNode {
     ) -> Self {
         assert!(disk.is_empty(), "a client keeps nothing on disk");
         assert!(config.servers.contains(&config.home), "a client is bound to one of its servers");
-        Self { seq: 0, outstanding: None, spent: false }
+        Self { seq: 0, view: None, outstanding: None, spent: false }
     }
 
     fn on(&mut self, config: &ClientConfig, _now: Micros, input: Input<Self>, effects: &mut Effects<Self>) {
@@ -120,6 +128,10 @@ impl Node for ClientNode {
                     self.on_response(config, from, seq, outcome, effects);
                 }
             }
+            Input::Message {
+                message: Message::PrimaryBackup(primary_backup::Message::ViewReply { view: Some(view) }),
+                ..
+            } => self.on_view(config, view, effects),
             Input::Message { .. } => {}
             Input::Timer(ClientTimer::Resend) => self.on_resend(config, effects),
             Input::Timer(ClientTimer::GiveUp) => self.on_give_up(config, effects),
@@ -153,8 +165,38 @@ impl ClientNode {
     fn ask(&self, config: &ClientConfig, effects: &mut Effects<Self>) {
         let outstanding = self.outstanding.as_ref().expect("only an outstanding request is sent");
         assert!(outstanding.target < config.servers.len(), "the target is one of the servers");
-        effects.send(config.servers[outstanding.target], Message::Request(outstanding.request.clone()));
+        match self.target(config) {
+            Some(target) => effects.send(target, Message::Request(outstanding.request.clone())),
+            None => self.ask_for_view(config, effects),
+        }
         effects.arm(ClientTimer::Resend, config.resend.clone());
+    }
+
+    /// Whom the outstanding request goes to; `None`: the view service has yet to say.
+    fn target(&self, config: &ClientConfig) -> Option<NodeId> {
+        match config.view_service {
+            Some(_) => self.view.map(|view| view.primary.server),
+            None => self.outstanding.as_ref().map(|outstanding| config.servers[outstanding.target]),
+        }
+    }
+
+    fn ask_for_view(&self, config: &ClientConfig, effects: &mut Effects<Self>) {
+        if self.view.is_some() && config.bugs.has(Bug::ViewCachedForEver) {
+            return;
+        }
+        if let Some(view_service) = config.view_service {
+            effects.send(view_service, Message::PrimaryBackup(primary_backup::Message::GetView));
+        }
+    }
+
+    fn on_view(&mut self, config: &ClientConfig, view: View, effects: &mut Effects<Self>) {
+        if config.view_service.is_none() || self.view.is_some_and(|known| known.num >= view.num) {
+            return;
+        }
+        self.view = Some(view);
+        if self.outstanding.is_some() {
+            self.ask(config, effects);
+        }
     }
 
     fn on_response(
@@ -165,6 +207,7 @@ impl ClientNode {
         outcome: Outcome,
         effects: &mut Effects<Self>,
     ) {
+        let target = self.target(config);
         let Some(outstanding) = &mut self.outstanding else { return };
         assert!(!self.spent, "a spent client has nothing outstanding");
         if seq != outstanding.request.seq && !config.bugs.has(Bug::LateReply) {
@@ -174,7 +217,12 @@ impl ClientNode {
             Outcome::Reply(reply) => self.finish(ClientAnswer::Reply(reply), effects),
             Outcome::NotLeader { hint } => {
                 // A late rejection by another server says nothing about the one asked last.
-                if config.servers[outstanding.target] != from || outstanding.redirects_left == 0 {
+                if target != Some(from) || outstanding.redirects_left == 0 {
+                    return;
+                }
+                if config.view_service.is_some() {
+                    outstanding.redirects_left -= 1;
+                    self.ask_for_view(config, effects);
                     return;
                 }
                 let hinted = hint.and_then(|hint| config.servers.iter().position(|server| *server == hint));
@@ -192,6 +240,9 @@ impl ClientNode {
         if config.bugs.has(Bug::RetryWithNewSequence) {
             self.seq += 1;
             outstanding.request.seq = self.seq;
+        }
+        if self.view.is_some() {
+            self.ask_for_view(config, effects);
         }
         self.ask(config, effects);
     }

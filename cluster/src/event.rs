@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use crate::paxos::{Ballot, Slot};
+use crate::primary_backup::ViewEvent;
 use crate::session::ClientId;
 
 /// Something that happened in a node.
@@ -157,6 +158,8 @@ pub enum Event {
         /// The shard's version.
         version: u64,
     },
+    /// In the mode primary-backup.
+    View(ViewEvent),
 }
 
 /// Why a leader or candidate became a follower.
@@ -193,6 +196,7 @@ impl Event {
             Self::SnapshotInstalling { .. } => "snapshot-installing",
             Self::SnapshotInstalled { .. } => "snapshot-installed",
             Self::SnapshotRestored { .. } => "snapshot-restored",
+            Self::View(event) => event.kind(),
         }
     }
 
@@ -216,5 +220,13 @@ impl Event {
         "snapshot-installing",
         "snapshot-installed",
         "snapshot-restored",
+        "view-chosen",
+        "view-acked",
+        "server-started",
+        "view-entered",
+        "state-installed",
+        "view-acknowledged",
+        "operation-performed",
+        "operation-completed",
     ];
 }

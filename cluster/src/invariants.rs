@@ -5,8 +5,9 @@
 //! in one ballot; X3 promises, snapshots, commits and applied slots never fall, and slots are applied in order; X4
 //! nothing is accepted below a promise; X5 one leader per ballot, one value per ballot and slot; X6 equal slot, equal
 //! state, also in a snapshot; X7 what is proposed above a chosen ballot is the chosen value; X8 a restart remembers
-//! what was sent, or a snapshot stands for it; X9 a replica that lost its disk never votes. Sessions: E1 numbers rise; E2 one version per mutation; E3 one reply per mutation; E4 no
-//! reply before execution. Memory is bounded: the oldest slots and mutations are forgotten, and then not judged.
+//! what was sent, or a snapshot stands for it; X9 a replica that lost its disk never votes. Sessions: E1 numbers rise;
+//! E2 one version per mutation; E3 one reply per mutation; E4 no reply before execution. P: see [`primary_backup`].
+//! Memory is bounded: the oldest slots and mutations are forgotten, and then not judged.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -17,7 +18,10 @@ use core::fmt;
 use crate::event::Event;
 use crate::node::NodeId;
 use crate::paxos::{Ballot, Slot};
+use crate::primary_backup::ViewEvent;
 use crate::session::ClientId;
+
+pub mod primary_backup;
 
 /// Slots remembered.
 const SLOTS_MAX: usize = 1 << 16;
@@ -101,6 +105,7 @@ pub struct Monitor {
     versions_forgotten: u64,
     /// The highest version that a snapshot brought.
     version_restored: u64,
+    views: primary_backup::Views,
 }
 
 impl Monitor {
@@ -118,6 +123,7 @@ impl Monitor {
             versions: BTreeMap::new(),
             versions_forgotten: 0,
             version_restored: 0,
+            views: primary_backup::Views::default(),
         }
     }
 
@@ -163,6 +169,7 @@ impl Monitor {
             Event::ReplySent { client, seq, mutation: true, reply } => {
                 self.on_reply(node, Mutation { client: *client, seq: *seq, reply: *reply })
             }
+            Event::View(event) => self.on_view_event(node, event),
             Event::Candidate { .. }
             | Event::StepDown { .. }
             | Event::Learned { .. }
@@ -171,6 +178,18 @@ impl Monitor {
             | Event::LogFull { .. }
             | Event::SnapshotInstalling { .. } => Ok(()),
         }
+    }
+
+    fn on_view_event(&mut self, node: NodeId, event: &ViewEvent) -> Result<(), Breach> {
+        let server = self.server(node);
+        match event {
+            ViewEvent::Started { .. } => (server.version, server.sessions) = (0, BTreeMap::new()),
+            ViewEvent::Installed { version, .. } => {
+                (server.version, server.sessions) = (*version, BTreeMap::new())
+            }
+            _ => {}
+        }
+        self.views.observe(node, event)
     }
 
     fn server(&mut self, node: NodeId) -> &mut Server {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::paxos;
+use crate::primary_backup;
 use crate::session::{ClientId, Outcome, Request};
 
 /// A message.
@@ -24,6 +25,8 @@ pub enum Message {
     },
     /// Replicas of one group among themselves.
     Paxos(paxos::Message<Request>),
+    /// Servers of the mode primary-backup, their view service and its clients.
+    PrimaryBackup(primary_backup::Message),
 }
 
 impl Message {
@@ -34,6 +37,7 @@ impl Message {
             Self::Response { outcome: Outcome::Reply(_), .. } => "reply",
             Self::Response { outcome: Outcome::NotLeader { .. }, .. } => "not-leader",
             Self::Paxos(message) => message.kind(),
+            Self::PrimaryBackup(message) => message.kind(),
         }
     }
 
@@ -53,5 +57,13 @@ impl Message {
         "learn",
         "install-snapshot",
         "snapshot-ack",
+        "ping",
+        "get-view",
+        "view-reply",
+        "forward",
+        "forward-ack",
+        "transfer",
+        "transfer-ack",
+        "refused",
     ];
 }

@@ -54,6 +54,39 @@ pub trait ServerView {
     fn applied(&self) -> Slot;
     /// The digest of its state.
     fn state_digest(&self) -> u64;
+
+    /// Whether all servers, given in order (`None`: down), have come to rest and agree.
+    fn are_settled(servers: &[Option<&Self>]) -> bool
+    where
+        Self: Sized,
+    {
+        let view = |server: &Option<&Self>| server.map(|node| (node.applied(), node.state_digest()));
+        servers.windows(2).all(|pair| pair[0].is_some() && view(&pair[0]) == view(&pair[1]))
+            && servers[0].is_some()
+    }
+
+    /// Why stopping this server now, perhaps with the loss of its disk, would leave the fault model; for modes whose
+    /// model depends on the moment.
+    ///
+    /// # Errors
+    ///
+    /// The reason, in words.
+    fn may_stop(servers: &[Option<&Self>], server: usize, loses_disk: bool) -> Result<(), &'static str>
+    where
+        Self: Sized,
+    {
+        let _ = (servers, server, loses_disk);
+        Ok(())
+    }
+
+    /// The servers on which, and between which, the model suffers no fault now: the last copy is on its way.
+    fn sheltered<'a>(servers: impl Iterator<Item = Option<&'a Self>>) -> Vec<usize>
+    where
+        Self: Sized + 'a,
+    {
+        let _ = servers;
+        Vec::new()
+    }
 }
 
 /// Nobody invokes or answers anything at a server.
@@ -118,7 +151,7 @@ impl Node for Replica {
             Input::Message { from, message: Message::Request(request) } => {
                 self.on_request(config, from, request, effects);
             }
-            Input::Message { message: Message::Response { .. }, .. } => {}
+            Input::Message { message: Message::Response { .. } | Message::PrimaryBackup(_), .. } => {}
             Input::Invoke(nothing) => match nothing {},
         }
         absorb(inner, effects);

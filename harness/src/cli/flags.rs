@@ -14,7 +14,7 @@ use crate::trial::{Manner, parse_seed};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "What to run")]
 pub(crate) struct ExperimentFlags {
-    /// Mode of the cluster: single or paxos [default: paxos]
+    /// Mode of the cluster: single, paxos or primary-backup [default: paxos]
     #[arg(long, value_name = "NAME")]
     mode: Option<String>,
     /// Workload: register, append or kv [default: append]

@@ -284,7 +284,14 @@ fn clock(name: &str, draw: &mut Draw, style: &Style, topology: &Topology) -> (Fa
 }
 
 fn disk(name: &str, draw: &mut Draw, style: &Style, topology: &Topology) -> (Fault, RangeInclusive<u64>) {
-    let whom = target(draw, style, topology);
+    let whom = match (topology.mode, name) {
+        // Servers keep nothing on disk: what a wipe takes from one is its memory.
+        (Mode::PrimaryBackup, "wipe") => {
+            Target::Server(1 + small(draw.below(u64::from(topology.servers - 1))))
+        }
+        (Mode::PrimaryBackup, _) => Target::Server(0),
+        _ => target(draw, style, topology),
+    };
     let sync_ms = length_ms(draw, 5..=60) << (style.intensity - 1);
     match name {
         "lose-unsynced" => (Fault::LoseUnsynced { target: whom, sync_ms }, 100..=1_200),

@@ -321,6 +321,12 @@ impl Nemesis {
             Action::Cut { from, to } => surface.cut(id, from, to),
             Action::Link { from, to, effect } => surface.link(id, from, to, &effect),
             Action::Crash { server, loss } => {
+                // A fault of many steps asks anew at each.
+                let leaves_model = surface.is_up(server) && surface.may_stop(server, false).is_err();
+                if leaves_model && !self.limits.may_leave {
+                    return;
+                }
+                self.outside_model |= leaves_model;
                 self.holders.entry(server).or_default().insert(id);
                 if surface.is_up(server) {
                     surface.crash(id, server, loss);
@@ -382,6 +388,10 @@ impl Nemesis {
             Standing::Minority => self.beyond_minority(&resolved, surface.servers()),
             Standing::OnlyNamed => Some("the mode does not promise to survive it".to_owned()),
         };
+        let leaves_model = leaves_model.or_else(|| {
+            let (server, loses_disk) = stops_process(&resolved)?;
+            surface.may_stop(server, loses_disk).err().map(str::to_owned)
+        });
         if let Some(reason) = &leaves_model
             && !self.limits.may_leave
         {
@@ -436,6 +446,23 @@ fn stops_target(fault: &Fault) -> Option<usize> {
         | Fault::BitFlip { target }
         | Fault::Truncate { target, .. }
         | Fault::Wipe { target } => Some(index(*target)),
+        _ => None,
+    }
+}
+
+/// The one server whose process this fault stops, and whether its disk is lost.
+fn stops_process(fault: &Fault) -> Option<(usize, bool)> {
+    match fault {
+        Fault::Crash { target, .. }
+        | Fault::CrashLoop { target, .. }
+        | Fault::LoseUnsynced { target, .. }
+        | Fault::TornWrite { target, .. }
+        | Fault::LyingSync { target }
+        | Fault::FailedSync { target }
+        | Fault::DiskFull { target } => Some((index(*target), false)),
+        Fault::BitFlip { target } | Fault::Truncate { target, .. } | Fault::Wipe { target } => {
+            Some((index(*target), true))
+        }
         _ => None,
     }
 }

@@ -2,19 +2,44 @@
 //!
 //! A protocol is judged inside its model. What is outside runs only when it is named, and the run then says so.
 //! Whether a fault on "a minority over the whole run" still fits is known only when it fires, so the interpreter
-//! keeps count; here is the rule.
-
-use serde::{Deserialize, Serialize};
-pub use squall_cluster::bugs::Mode;
-use squall_cluster::message::Message;
+//! keeps count; here is the rule. Where the moment decides (may this copy of the state be lost now?), the surface is
+//! asked, because only the protocol knows.
 
 use super::fault::Fault;
+use serde::{Deserialize, Serialize};
+pub use squall_cluster::bugs::Mode;
 
 /// The kinds of messages that filters may name in a mode.
 pub fn message_kinds(mode: Mode) -> &'static [&'static str] {
     match mode {
         Mode::Single => &["request", "reply"],
-        Mode::Paxos => Message::KINDS,
+        Mode::Paxos => &[
+            "request",
+            "reply",
+            "not-leader",
+            "prepare",
+            "promise",
+            "nack",
+            "accept",
+            "accepted",
+            "heartbeat",
+            "heartbeat-ack",
+            "learn-request",
+            "learn",
+        ],
+        Mode::PrimaryBackup => &[
+            "request",
+            "reply",
+            "not-leader",
+            "ping",
+            "get-view",
+            "view-reply",
+            "forward",
+            "forward-ack",
+            "transfer",
+            "transfer-ack",
+            "refused",
+        ],
     }
 }
 
@@ -64,6 +89,8 @@ pub fn standing(mode: Mode, fault_name: &str) -> Standing {
         ("lying-sync" | "truncate", _) | ("wipe" | "bit-flip", Mode::Single) => Standing::OnlyNamed,
         // A replica that boots without its identity, or with a corrupt record, never votes again.
         ("wipe" | "bit-flip", Mode::Paxos) => Standing::Minority,
+        // The last copy would go with the others; and only the view service has a disk to damage.
+        ("crash-all" | "bit-flip", Mode::PrimaryBackup) => Standing::OnlyNamed,
         _ => Standing::Inside,
     }
 }

@@ -7,7 +7,7 @@
 
 use super::draw::{length_ms, small};
 use super::fault::{ClientSide, DiskLoss, Fault, Links, Target};
-use super::model::Topology;
+use super::model::{Mode, Topology};
 use squall_workloads::decide::Draw;
 
 /// When it begins after the scenario does, how long it lasts (both in milliseconds), and what.
@@ -124,7 +124,8 @@ fn power_failure(draw: &mut Draw, topology: &Topology) -> Vec<Part> {
 /// nobody fills, slots applied out of order, replies for what is overwritten later.
 fn half_sent(draw: &mut Draw, topology: &Topology, gone: Fault) -> Vec<Part> {
     let (lossy_ms, gone_ms) = (draw.range(200..=600), length_ms(draw, 200..=1_000));
-    let kinds = if draw.chance(500_000) { vec!["accept".to_owned()] } else { Vec::new() };
+    let proposal = if topology.mode == Mode::PrimaryBackup { "forward" } else { "accept" };
+    let kinds = if draw.chance(500_000) { vec![proposal.to_owned()] } else { Vec::new() };
     let ppm = small(draw.range(300_000..=700_000));
     let follower = Target::Follower(small(draw.below(u64::from(topology.servers - 1))));
     let links = if draw.chance(500_000) {

@@ -109,6 +109,15 @@ pub trait Surface {
     fn leader(&self) -> Option<usize>;
     /// Whether the server's process runs. A paused or slow one does.
     fn is_up(&self, server: usize) -> bool;
+    /// Why stopping this server now, perhaps with the loss of its disk, would leave the fault model. In most modes the
+    /// moment does not matter.
+    ///
+    /// # Errors
+    ///
+    /// The reason, in words.
+    fn may_stop(&self, _server: usize, _loses_disk: bool) -> Result<(), &'static str> {
+        Ok(())
+    }
     /// Whether this surface can carry out the fault at all, whatever the moment.
     fn supports(&self, fault: &Fault) -> bool;
 

@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use squall_cluster::bugs::{Bug, Bugs, Mode};
 use squall_cluster::node::{Micros, NodeId};
+use squall_cluster::primary_backup::{self, Host, HostConfig};
 use squall_cluster::replica::{self, Replica, ReplicaConfig};
 use squall_cluster::single::{self, Single, SingleConfig};
+use squall_cluster::view::ViewRecord;
 use squall_workloads::{Decide, Flavour, KeyValue, Workload};
 
 use crate::sim::{Latency, Server, Terrain, World};
@@ -20,6 +22,9 @@ pub struct BuiltIn {
     nodes: u32,
 }
 
+/// A view service, a primary and a backup.
+pub(crate) const PRIMARY_BACKUP_NODES_MIN: u32 = 3;
+
 /// One replicated state machine: Multi-Paxos over `nodes` replicas (an odd number).
 pub fn paxos(nodes: u32) -> BuiltIn {
     BuiltIn::new(Mode::Paxos, nodes)
@@ -28,6 +33,11 @@ pub fn paxos(nodes: u32) -> BuiltIn {
 /// One durable server.
 pub fn single() -> BuiltIn {
     BuiltIn::new(Mode::Single, 1)
+}
+
+/// A view service and `nodes - 1` servers: a primary, a backup, and spares.
+pub fn primary_backup(nodes: u32) -> BuiltIn {
+    BuiltIn::new(Mode::PrimaryBackup, nodes)
 }
 
 impl BuiltIn {
@@ -39,6 +49,10 @@ impl BuiltIn {
     pub fn new(mode: Mode, nodes: u32) -> Self {
         assert!(nodes > 0, "a cluster has servers");
         assert!(mode != Mode::Single || nodes == 1, "mode single has one server, not {nodes}");
+        assert!(
+            mode != Mode::PrimaryBackup || nodes >= PRIMARY_BACKUP_NODES_MIN,
+            "mode primary-backup has a view service and at least two servers, not {nodes} nodes"
+        );
         Self { mode, nodes }
     }
 
@@ -57,6 +71,7 @@ impl BuiltIn {
             give_up: Micros::from_millis(config.timeout_ms),
             bugs,
             scalars: workload.flavour() == Flavour::Register,
+            view_service: (self.mode == Mode::PrimaryBackup).then_some(NodeId(1)),
         };
         let ids: Vec<NodeId> = (1..=self.nodes).map(NodeId).collect();
         let server = |id: &NodeId| {
@@ -91,6 +106,7 @@ impl Subject<KeyValue> for BuiltIn {
         match self.mode {
             Mode::Single => self.run_as::<Single>(workload, plan, manner),
             Mode::Paxos => self.run_as::<Replica>(workload, plan, manner),
+            Mode::PrimaryBackup => self.run_as::<Host>(workload, plan, manner),
         }
     }
 
@@ -122,5 +138,15 @@ impl Built for Replica {
 
     fn identity(config: &ReplicaConfig) -> Vec<replica::ReplicaRecord> {
         replica::identity_records(config)
+    }
+}
+
+impl Built for Host {
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> HostConfig {
+        HostConfig::new(id, members, bugs)
+    }
+
+    fn identity(config: &HostConfig) -> Vec<ViewRecord> {
+        primary_backup::identity_records(config)
     }
 }

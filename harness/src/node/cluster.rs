@@ -63,6 +63,8 @@ pub(crate) struct ClientSettings {
     pub(crate) bugs: Bugs,
     /// Whether values are single numbers (registers) and not lists.
     pub(crate) scalars: bool,
+    /// The server that says whom to ask, in modes that have one.
+    pub(crate) view_service: Option<NodeId>,
 }
 
 impl ClientSettings {
@@ -72,7 +74,8 @@ impl ClientSettings {
         let id = NodeId(NodeId::FIRST_CLIENT + client);
         let name = client_identity(self.bugs, client, connection);
         let home = servers[client as usize % servers.len()];
-        ClientConfig { give_up: self.give_up, bugs: self.bugs, ..ClientConfig::new(id, name, servers, home) }
+        let (give_up, view_service, bugs) = (self.give_up, self.view_service, self.bugs);
+        ClientConfig { give_up, view_service, bugs, ..ClientConfig::new(id, name, servers, home) }
     }
 }
 

@@ -5,7 +5,8 @@
 mod built_in;
 mod cluster;
 
-pub use built_in::{BuiltIn, paxos, single};
+pub(crate) use built_in::PRIMARY_BACKUP_NODES_MIN;
+pub use built_in::{BuiltIn, paxos, primary_backup, single};
 pub use squall_cluster::bugs::Mode;
 
 /// What a node's software returns: turmoil's result.

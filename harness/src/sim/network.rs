@@ -123,20 +123,21 @@ impl Network {
         self.link(from, to).cuts.first().copied()
     }
 
-    /// Decides the fate of a message sent now.
+    /// Decides the fate of a message sent now; faults count only on a `faulty` link.
     pub(crate) fn decide(
         &mut self,
         decide: &Decide,
         (from, to): (Endpoint, Endpoint),
         kind: &'static str,
         now_ms: u64,
+        faulty: bool,
     ) -> Fate {
         let latency = self.latency;
         let line = (self.position(from) * self.endpoints + self.position(to)) as u64;
         let link = self.link(from, to);
         let nth = link.count(now_ms, kind);
         let mut fate = Fate::default();
-        if let Some(cut) = link.cuts.first() {
+        if let Some(cut) = link.cuts.first().filter(|_| faulty) {
             fate.causes.push(*cut);
             return fate;
         }
@@ -144,7 +145,7 @@ impl Network {
         let base = draw.range(latency.min_ms..=latency.max_ms);
         let mut first = Arrival { after_ms: base, corrupt: None };
         let mut copies = Vec::new();
-        for (fault, effect) in &link.effects {
+        for (fault, effect) in link.effects.iter().filter(|_| faulty) {
             if !effect.kinds.is_empty() && !effect.kinds.iter().any(|name| name == kind) {
                 continue;
             }

@@ -14,7 +14,7 @@ fn network() -> Network {
 }
 
 fn send(network: &mut Network, now_ms: u64) -> Fate {
-    network.decide(&Decide::new(1), (ONE, TWO), "accept", now_ms)
+    network.decide(&Decide::new(1), (ONE, TWO), "accept", now_ms, true)
 }
 
 fn worsened(effect: LinkEffect) -> Network {
@@ -39,7 +39,7 @@ fn a_cut_is_one_way_and_ends_with_its_fault_alone() {
     network.cut(3, ONE, TWO);
     network.cut(4, ONE, TWO);
     assert!(send(&mut network, 1).arrivals_ms.is_empty());
-    let back = network.decide(&Decide::new(1), (TWO, ONE), "accept", 1);
+    let back = network.decide(&Decide::new(1), (TWO, ONE), "accept", 1, true);
     assert_eq!(back.arrivals_ms.len(), 1);
     network.lift(3);
     assert_eq!(network.cut_by(ONE, TWO), Some(4));
@@ -73,7 +73,7 @@ fn a_filter_spares_other_kinds() {
 fn a_decision_hangs_on_its_point_and_not_on_what_was_sent_before() {
     let mut busy = network();
     for now_ms in 0..50 {
-        busy.decide(&Decide::new(1), (ONE, TWO), "heartbeat", now_ms);
+        busy.decide(&Decide::new(1), (ONE, TWO), "heartbeat", now_ms, true);
     }
     assert_eq!(send(&mut busy, 50), send(&mut network(), 50));
 }

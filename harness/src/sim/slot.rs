@@ -53,6 +53,8 @@ pub(crate) struct Slot<N: Node> {
     timers_armed: u64,
     inbox: VecDeque<Input<N>>,
     pub(crate) paused: Vec<FaultId>,
+    /// Whether no fault acts on it now, whatever stands.
+    pub(crate) sheltered: bool,
     /// Simulated CPU time per input, and who is to blame.
     pub(crate) slow: Vec<(FaultId, Micros)>,
     /// Extra milliseconds per sync, and who is to blame.
@@ -88,6 +90,7 @@ impl<N: Node> Slot<N> {
             timers_armed: 0,
             inbox: VecDeque::new(),
             paused: Vec::new(),
+            sheltered: false,
             slow: Vec::new(),
             slow_sync: Vec::new(),
             disk_faults: Vec::new(),
@@ -144,7 +147,7 @@ impl<N: Node> Slot<N> {
             around.bites.extend(self.down_by);
             return Vec::new();
         }
-        if !self.paused.is_empty() || around.now < self.busy_until {
+        if self.is_paused() || around.now < self.busy_until {
             around.bites.extend(self.paused.first().or(self.slow.first().map(|(fault, _)| fault)));
             if self.inbox.len() < INBOX_MAX {
                 self.inbox.push_back(input);
@@ -158,7 +161,7 @@ impl<N: Node> Slot<N> {
 
     /// Goes on with what waited, after a pause or when the node is no longer busy.
     pub(crate) fn wake(&mut self, around: &mut Surroundings<'_>) -> Vec<Output<N>> {
-        if self.node.is_none() || !self.paused.is_empty() {
+        if self.node.is_none() || self.is_paused() {
             return Vec::new();
         }
         let mut outputs = self.release();
@@ -173,7 +176,7 @@ impl<N: Node> Slot<N> {
     }
 
     fn step(&mut self, input: Input<N>, around: &mut Surroundings<'_>) -> Vec<Output<N>> {
-        let cost: u64 = self.slow.iter().map(|(_, cost)| cost.0).sum();
+        let cost: u64 = self.slow.iter().filter(|_| !self.sheltered).map(|(_, cost)| cost.0).sum();
         if cost > 0 {
             self.busy_until = Micros(around.now.0 + cost);
             around.agenda.push(self.busy_until, Item::Wake(self.place));
@@ -186,7 +189,8 @@ impl<N: Node> Slot<N> {
 
     /// Makes the disk behave as the standing faults say.
     pub(crate) fn set_disk_flags(&mut self) {
-        let stands = |kind: DiskFault| self.disk_faults.iter().any(|(_, fault)| *fault == kind);
+        let stands =
+            |kind: DiskFault| !self.sheltered && self.disk_faults.iter().any(|(_, fault)| *fault == kind);
         self.disk.set_faults(DiskFaults {
             lies: stands(DiskFault::LyingSync),
             full: stands(DiskFault::Full),
@@ -213,7 +217,16 @@ impl<N: Node> Slot<N> {
         }
         self.durable = covers;
         self.start_sync(around);
-        if self.paused.is_empty() { self.release() } else { Vec::new() }
+        if self.is_paused() { Vec::new() } else { self.release() }
+    }
+
+    fn is_paused(&self) -> bool {
+        !self.sheltered && !self.paused.is_empty()
+    }
+
+    /// Whether all that it has written is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable == self.writes
     }
 
     fn release(&mut self) -> Vec<Output<N>> {
@@ -256,8 +269,9 @@ impl<N: Node> Slot<N> {
         }
         let mut draw = around.decide.at("sync", &[u64::from(self.id.0), self.incarnation, around.now.0]);
         let (min, max) = around.sync_ms;
-        let extra: u64 = self.slow_sync.iter().map(|(_, extra)| extra).sum();
-        around.bites.extend(self.slow_sync.iter().map(|(fault, _)| *fault));
+        let slow_sync = self.slow_sync.iter().filter(|_| !self.sheltered);
+        let extra: u64 = slow_sync.clone().map(|(_, extra)| extra).sum();
+        around.bites.extend(slow_sync.map(|(fault, _)| *fault));
         let due = Micros(around.now.0 + Micros::from_millis(draw.range(min..=max) + extra).0);
         self.syncing = Some(self.writes);
         around.agenda.push(due, Item::Sync { place: self.place, incarnation: self.incarnation });

@@ -27,6 +27,10 @@ impl<N: Server> Surface for World<N> {
         self.servers[server].node.is_some()
     }
 
+    fn may_stop(&self, server: usize, loses_disk: bool) -> Result<(), &'static str> {
+        N::may_stop(&self.running(), server, loses_disk)
+    }
+
     fn supports(&self, _fault: &Fault) -> bool {
         true
     }

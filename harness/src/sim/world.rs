@@ -13,6 +13,7 @@ use squall_cluster::event::Event;
 use squall_cluster::invariants::{Breach, Monitor};
 use squall_cluster::message::Message;
 use squall_cluster::node::{Input, Micros, Node, NodeId, Output};
+use squall_cluster::primary_backup::ViewEvent;
 use squall_cluster::replica::ServerView;
 use squall_workloads::Decide;
 use std::hash::Hasher;
@@ -108,6 +109,8 @@ pub(crate) struct World<N: Server> {
     messages: BTreeMap<&'static str, MessageCounts>,
     pub(super) bites: Vec<FaultId>,
     pub(super) effective: BTreeMap<FaultId, u64>,
+    /// Servers on which, and between which, no fault acts now.
+    sheltered: Vec<usize>,
     digest: SipHasher13,
     trace: Vec<TraceEntry>,
 }
@@ -163,6 +166,7 @@ impl<N: Server> World<N> {
             messages: BTreeMap::new(),
             bites: Vec::new(),
             effective: BTreeMap::new(),
+            sheltered: Vec::new(),
             digest: SipHasher13::new_with_keys(terrain.decide.key, 0),
             trace: Vec::new(),
             terrain,
@@ -176,6 +180,42 @@ impl<N: Server> World<N> {
         for bite in self.bites.drain(..) {
             *self.effective.entry(bite).or_default() += 1;
         }
+        self.shelter();
+    }
+
+    /// Lifts every fault from servers that the model shelters, and lets the faults act again once it no longer does
+    /// and all that they wrote meanwhile is durable.
+    fn shelter(&mut self) {
+        let mut sheltered = N::sheltered(self.servers.iter().map(|slot| slot.node.as_ref()));
+        if sheltered.is_empty() && self.sheltered.iter().any(|index| !self.servers[*index].is_durable()) {
+            sheltered.clone_from(&self.sheltered);
+        }
+        if sheltered == self.sheltered {
+            return;
+        }
+        for index in 0..self.servers.len() {
+            let slot = &mut self.servers[index];
+            let is_new = sheltered.contains(&index) && !slot.sheltered;
+            slot.sheltered = sheltered.contains(&index);
+            slot.set_disk_flags();
+            if is_new && !slot.paused.is_empty() {
+                self.agenda.turn_to(index);
+                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index)));
+            }
+        }
+        self.sheltered = sheltered;
+    }
+
+    /// Whether no fault acts on this link now.
+    fn is_sheltered(&self, from: Endpoint, to: Endpoint) -> bool {
+        let is_in =
+            |place: Endpoint| matches!(place, Endpoint::Server(index) if self.sheltered.contains(&index));
+        is_in(from) && is_in(to)
+    }
+
+    /// The nodes that run, in order.
+    pub(super) fn running(&self) -> Vec<Option<&N>> {
+        self.servers.iter().map(|slot| slot.node.as_ref()).collect()
     }
 
     /// The host on which all clients live.
@@ -221,7 +261,8 @@ impl<N: Server> World<N> {
         let (Some(from), Some(to)) = (self.endpoint(frame.from), self.endpoint(frame.to)) else { return };
         self.note(5, u64::from(frame.to.0) << 32 | u64::from(frame::checksum(bytes)));
         let kind = frame.message.kind();
-        if let Some(cut) = self.network.cut_by(from, to) {
+        let cut = if self.is_sheltered(from, to) { None } else { self.network.cut_by(from, to) };
+        if let Some(cut) = cut {
             self.bites.push(cut);
             self.messages.entry(kind).or_default().dropped += 1;
             self.record("drop", frame.to, || {
@@ -322,7 +363,9 @@ impl<N: Server> World<N> {
         let (Some(source), Some(target)) = (self.endpoint(from), self.endpoint(to)) else { return };
         let kind = message.kind();
         let bytes = frame::encode(from, to, incarnation, message);
-        let fate = self.network.decide(&self.terrain.decide, (source, target), kind, self.now.0 / 1_000);
+        let faulty = !self.is_sheltered(source, target);
+        let now_ms = self.now.0 / 1_000;
+        let fate = self.network.decide(&self.terrain.decide, (source, target), kind, now_ms, faulty);
         let counts = self.messages.entry(kind).or_default();
         counts.sent += 1;
         counts.bytes += bytes.len() as u64;
@@ -464,9 +507,7 @@ impl<N: Server> World<N> {
 
     /// Whether every replica has applied everything and all agree; else what is left over.
     pub(crate) fn settled(&self) -> Result<(), Violation> {
-        let view = |slot: &Slot<N>| slot.node.as_ref().map(|node| (node.applied(), node.state_digest()));
-        let views: Vec<_> = self.servers.iter().map(view).collect();
-        if views.windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1]) && views[0].is_some() {
+        if N::are_settled(&self.running()) {
             return Ok(());
         }
         Err(Violation {
@@ -543,6 +584,12 @@ fn milestone(event: &Event) -> Option<String> {
         Event::StepDown { ballot, reason } => Some(format!("ballot {ballot}: {reason:?}")),
         Event::LogFull { slot } => Some(format!("the log is full at slot {slot}")),
         Event::Booted { learner: true, .. } => Some("lost its records: learns, never votes".into()),
+        Event::View(ViewEvent::Chosen { view }) => Some(view.to_string()),
+        Event::View(ViewEvent::Entered { num, role }) => Some(format!("{role} in view {num}")),
+        Event::View(ViewEvent::Installed { num, opnum, .. }) => {
+            Some(format!("took over the state after operation {opnum} in view {num}"))
+        }
+        Event::View(ViewEvent::Acknowledged { num, .. }) => Some(format!("serves in view {num}")),
         _ => None,
     }
 }

@@ -22,6 +22,7 @@ pub type ClusterPlan = Plan<KeyValueStep>;
 pub const MODES: &[(Mode, &str, &str)] = &[
     (Mode::Single, "single", "one durable server"),
     (Mode::Paxos, "paxos", "one replicated state machine: Multi-Paxos over an odd number of replicas"),
+    (Mode::PrimaryBackup, "primary-backup", "a view service (n1), a primary, a backup, and spares"),
 ];
 
 /// The workloads, each with one line about it.

@@ -8,6 +8,7 @@ use squall_cluster::bugs::Bug;
 use squall_workloads::{ClientScript, Decide, Shape, Workload};
 
 use crate::nemesis::{self, Limits, Mode, PlannedFault, Selection, Topology};
+use crate::node::PRIMARY_BACKUP_NODES_MIN;
 
 /// The format of plans; raised when an old plan would mean something else.
 pub const SCHEMA: u32 = 1;
@@ -178,6 +179,13 @@ impl Config {
                 "mode paxos wants an odd number of replicas, not {nodes}: one more survives no more failures"
             )));
         }
+        if self.mode == Mode::PrimaryBackup.name() && self.nodes < PRIMARY_BACKUP_NODES_MIN {
+            let nodes = self.nodes;
+            return Err(Unfit::Contradiction(format!(
+                "mode primary-backup has a view service and at least two servers, not {nodes} nodes: use --nodes \
+                 {PRIMARY_BACKUP_NODES_MIN} or more"
+            )));
+        }
         Ok(())
     }
 
@@ -193,7 +201,8 @@ impl Config {
 
     /// Whose fault model counts. A user's own system of several nodes is judged like a replicated one.
     pub fn fault_model(&self) -> Mode {
-        if self.mode == Mode::Single.name() { Mode::Single } else { Mode::Paxos }
+        let known = [Mode::Single, Mode::PrimaryBackup].into_iter().find(|mode| self.mode == mode.name());
+        known.unwrap_or(Mode::Paxos)
     }
 }
 

@@ -1,0 +1,1 @@
+//! Servers, driven by inputs.

@@ -1,0 +1,1 @@
+//! The view service, driven by inputs.
