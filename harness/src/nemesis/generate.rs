@@ -8,8 +8,8 @@ use super::budget::{cost_ms, stopped_ms};
 use super::catalogue::{Kind, Selection};
 use super::draw::{Style, draw_fault, length_ms};
 use super::fault::{Family, Fault, Links, PlannedFault};
-use super::model::{Topology, can_act};
-use super::scenarios::{Part, SCENARIOS, Scenario};
+use super::model::{Mode, Topology, can_act, can_act_alone};
+use super::scenarios::{Part, Scenario, scenarios};
 use super::validate::{FAULTS_MAX, validate};
 use squall_workloads::decide::{Decide, Draw};
 
@@ -72,14 +72,15 @@ struct Profile {
 impl Profile {
     fn draw(selected: &[&'static Kind], is_swarm: bool, decide: &Decide, topology: &Topology) -> Self {
         let mut draw = decide.at("nemesis.profile", &[]);
-        let families = if is_swarm { some_families(selected, decide) } else { selected.to_vec() };
+        let mode = topology.mode;
+        let families = if is_swarm { some_families(selected, decide, mode) } else { selected.to_vec() };
         // A scenario needs several kinds at once; asking the thinned subset for them would make it too rare.
         let has = |name: &&str| families.iter().any(|kind| kind.name == *name);
         let fits = |scenario: &&Scenario| {
             topology.servers >= scenario.servers_min && scenario.needs.iter().all(&has)
         };
-        let scenarios = SCENARIOS.iter().filter(fits).collect();
-        let kinds = if is_swarm { some_kinds(&families, decide) } else { selected.to_vec() };
+        let scenarios = scenarios(mode).filter(fits).collect();
+        let kinds = if is_swarm { some_kinds(&families, decide, mode) } else { selected.to_vec() };
         let style = Style {
             leader_ppm: *draw.pick(&[100_000, 400_000, 600_000, 800_000]),
             follow_ppm: *draw.pick(&[200_000, 600_000, 800_000, 1_000_000]),
@@ -118,9 +119,9 @@ fn quiet(draw: &mut Draw, horizon_ms: u64) -> Vec<(u64, u64)> {
 
 /// The kinds of a random subset of the families, at least one of which can act: one of them, all, or each by the
 /// toss of a coin.
-fn some_families(selected: &[&'static Kind], decide: &Decide) -> Vec<&'static Kind> {
+fn some_families(selected: &[&'static Kind], decide: &Decide, mode: Mode) -> Vec<&'static Kind> {
     let mut draw = decide.at("nemesis.families", &[]);
-    let acting: Vec<&Kind> = selected.iter().copied().filter(acts).collect();
+    let acting: Vec<&Kind> = selected.iter().copied().filter(acts(mode)).collect();
     assert!(!acting.is_empty(), "every mode has faults that can act");
     let mut families: Vec<Family> = acting.iter().map(|kind| kind.family).collect();
     families.sort_unstable();
@@ -136,21 +137,21 @@ fn some_families(selected: &[&'static Kind], decide: &Decide) -> Vec<&'static Ki
 }
 
 /// For half of the seeds a random subset of the kinds, one of which can act; for the others all of them.
-fn some_kinds(kinds: &[&'static Kind], decide: &Decide) -> Vec<&'static Kind> {
+fn some_kinds(kinds: &[&'static Kind], decide: &Decide, mode: Mode) -> Vec<&'static Kind> {
     let mut draw = decide.at("nemesis.kinds", &[]);
     let mut kept = kinds.to_vec();
     if draw.chance(500_000) {
-        let acting: Vec<&Kind> = kinds.iter().copied().filter(acts).collect();
+        let acting: Vec<&Kind> = kinds.iter().copied().filter(acts(mode)).collect();
         let spared = *draw.pick(&acting);
         kept.retain(|kind| draw.chance(600_000) || *kind == spared);
     }
-    assert!(kept.iter().any(acts), "a swarm can act");
+    assert!(kept.iter().any(|kind| acts(mode)(kind)), "a swarm can act");
     kept
 }
 
-/// Whether faults of this kind can act in the modes there are: see [`can_act`].
-fn acts(kind: &&Kind) -> bool {
-    kind.family != Family::Clock
+/// Whether faults of a kind can act in this mode: see [`can_act`].
+fn acts(mode: Mode) -> impl Fn(&&'static Kind) -> bool {
+    move |kind| can_act_alone(mode, kind.family, kind.fault)
 }
 
 /// A plan in the making.
@@ -276,12 +277,13 @@ impl<'topology> Plan<'topology> {
 
     /// If nothing that can act was placed, one fault is, whatever it costs.
     fn ensure_something_acts(&mut self, decide: &Decide) {
-        if self.faults.iter().any(|planned| can_act(self.topology.mode, &planned.fault)) {
+        let mode = self.topology.mode;
+        if self.faults.iter().any(|planned| can_act(mode, &planned.fault)) {
             return;
         }
-        let mut kinds: Vec<&Kind> = self.profile.kinds.iter().copied().filter(acts).collect();
+        let mut kinds: Vec<&Kind> = self.profile.kinds.iter().copied().filter(acts(mode)).collect();
         if kinds.is_empty() {
-            // Only clocks are selected: they cannot act, but they are what was asked for.
+            // Only what cannot act is selected: they cannot act, but they are what was asked for.
             if !self.faults.is_empty() {
                 return;
             }

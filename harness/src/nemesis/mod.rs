@@ -16,6 +16,7 @@ mod scenarios;
 mod steps;
 pub mod surface;
 pub mod validate;
+mod view_scenarios;
 
 pub use catalogue::{Selection, SelectionError, list};
 pub use fault::{ClientSide, DiskLoss, Family, Fault, FaultId, Links, PlannedFault, Target};

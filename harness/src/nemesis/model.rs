@@ -5,7 +5,7 @@
 //! keeps count; here is the rule. Where the moment decides (may this copy of the state be lost now?), the surface is
 //! asked, because only the protocol knows.
 
-use super::fault::Fault;
+use super::fault::{Family, Fault};
 use serde::{Deserialize, Serialize};
 pub use squall_cluster::bugs::Mode;
 
@@ -26,6 +26,8 @@ pub fn message_kinds(mode: Mode) -> &'static [&'static str] {
             "heartbeat-ack",
             "learn-request",
             "learn",
+            "install-snapshot",
+            "snapshot-ack",
         ],
         Mode::PrimaryBackup => &[
             "request",
@@ -117,8 +119,14 @@ impl Limits {
     }
 }
 
-/// Whether the fault can change what clients see in this mode. Clocks cannot: neither mode reads one, except to
-/// wait, and nothing rests on how long that takes.
-pub fn can_act(_mode: Mode, fault: &Fault) -> bool {
-    fault.family() != super::fault::Family::Clock
+/// Whether the fault can change what clients see in this mode.
+pub fn can_act(mode: Mode, fault: &Fault) -> bool {
+    can_act_alone(mode, fault.family(), fault.name())
+}
+
+/// Whether faults of this family and name can change anything by themselves. Clocks cannot: no mode reads one, except
+/// to wait, and nothing rests on how long that takes. A view service writes only when something else makes it.
+pub(super) fn can_act_alone(mode: Mode, family: Family, fault_name: &str) -> bool {
+    let waits_for_a_write = matches!(fault_name, "slow-sync" | "failed-sync" | "disk-full");
+    family != Family::Clock && !(mode == Mode::PrimaryBackup && waits_for_a_write)
 }

@@ -8,6 +8,7 @@
 use super::draw::{length_ms, small};
 use super::fault::{ClientSide, DiskLoss, Fault, Links, Target};
 use super::model::{Mode, Topology};
+use super::view_scenarios::VIEW_SCENARIOS;
 use squall_workloads::decide::Draw;
 
 /// When it begins after the scenario does, how long it lasts (both in milliseconds), and what.
@@ -83,6 +84,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         parts: forgetful_clients,
     },
 ];
+
+/// Those that are drawn in a mode.
+pub(super) fn scenarios(mode: Mode) -> impl Iterator<Item = &'static Scenario> {
+    let own = if mode == Mode::PrimaryBackup { VIEW_SCENARIOS } else { &[] };
+    SCENARIOS.iter().chain(own)
+}
 
 fn cut_leader(clients: ClientSide) -> Fault {
     Fault::Isolate { target: Target::Leader, clients }

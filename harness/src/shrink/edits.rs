@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use squall_cluster::bugs::Mode;
 
+use crate::node::PRIMARY_BACKUP_NODES_MIN;
 use crate::soak::ClusterPlan;
 
 use super::timetable::Timetable;
@@ -119,6 +120,9 @@ pub(super) fn with_fewer_nodes(plan: &ClusterPlan) -> Vec<ClusterPlan> {
         plan.faults = plan.faults.iter().map(struck).collect();
         plan
     };
+    if plan.config.mode == Mode::PrimaryBackup.name() {
+        return (PRIMARY_BACKUP_NODES_MIN..plan.config.nodes).map(smaller).collect();
+    }
     (1..plan.config.nodes).step_by(2).map(smaller).collect()
 }
 

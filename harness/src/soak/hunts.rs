@@ -49,6 +49,9 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
         Bug::CurrentReply | Bug::LateReply => all("kv", ANSWERS),
         Bug::LocalReads => all("register", ANSWERS),
         Bug::RejectionCached => all("register", &["linearizable", "settled"]),
+        Bug::ReadNotForwarded => all("register", ANSWERS),
+        Bug::RestartUnnoticed | Bug::ViewCachedForEver => all("append", HANGS),
+        Bug::ReplyBeforeForwardAck => all("append", &["monitor", "exactly-once", "linearizable"]),
         Bug::DuelingLeaders | Bug::HoleNotFilled | Bug::ReproposalDropped | Bug::RepeatedPrepareRefused => {
             all("append", HANGS)
         }

@@ -161,8 +161,8 @@ impl Hunt {
             mode: Some(self.mode.name().into()),
             workload: Some(self.workload.into()),
             bugs: vec![self.bug.name().into()],
-            // A number of replicas means nothing to one server.
-            nodes: if self.mode == Mode::Single { None } else { base.nodes },
+            // A number of replicas means nothing to one server, and may be too few for a view service.
+            nodes: if self.mode == Mode::Paxos { base.nodes } else { None },
             nemesis: base.nemesis.clone().filter(|_| self.scenario.is_none()),
             scenario: self.scenario.map(|scenario| scenario.name.into()),
             ..base.clone()
