@@ -15,11 +15,15 @@ fn digest(subject: BuiltIn, workload: KeyValue) -> String {
 
 #[test]
 fn digests_of_one_run_per_mode_and_workload() {
-    let modes = [("single", squall::single()), ("paxos", squall::paxos(5))];
+    let modes = [
+        ("single", squall::single()),
+        ("paxos", squall::paxos(5)),
+        ("primary-backup", squall::primary_backup(5)),
+    ];
     let mut table = String::new();
     for (mode, subject) in modes {
         for (name, workload) in [("register", register(5)), ("append", append(5)), ("kv", kv(5))] {
-            table.push_str(&format!("{mode:<7}{name:<9}{}\n", digest(subject.clone(), workload)));
+            table.push_str(&format!("{mode:<15}{name:<9}{}\n", digest(subject.clone(), workload)));
         }
     }
     insta::assert_snapshot!(table);

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use squall::checker::Verdict;
-use squall::node::{BuiltIn, Mode};
+use squall::node::BuiltIn;
+use squall::soak::mode_of;
 use squall::trial::{Manner, Plan, Subject};
 use squall::workloads::key_value::KeyValueStep;
 use squall::workloads::{KeyValue, append, kv, register};
@@ -20,7 +21,7 @@ fn verdict(plan: &Plan<KeyValueStep>) -> Verdict {
         "kv" => kv(config.keys),
         other => panic!("no workload named {other}"),
     };
-    let mode = if config.mode == "single" { Mode::Single } else { Mode::Paxos };
+    let mode = mode_of(&config.mode).expect("a mode of the built-in cluster");
     BuiltIn::new(mode, config.nodes).run(&workload, plan, Manner::default()).verdict
 }
 

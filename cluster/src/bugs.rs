@@ -149,6 +149,7 @@ catalogue! {
     ForwardExecutedAgain "C46" "forward-executed-again" Views [PrimaryBackup] "a repeated forward is executed again";
     SilentBackupSkipped "C47" "silent-backup-skipped" Views [PrimaryBackup] "a primary goes on alone when its backup does not answer in time";
     RefusalTakenForDeath "C48" "refusal-taken-for-death" Views [PrimaryBackup] "a primary goes on alone when its backup refuses, whatever the boot number";
+    RestartedBackupSkipped "C50" "restarted-backup-skipped" Views [PrimaryBackup] "a primary whose backup restarted goes on alone, though that backup may have been promoted before";
     ViewCachedForEver "C49" "view-cached-for-ever" Views [PrimaryBackup] "a client that knows a view never asks for another";
 }
 

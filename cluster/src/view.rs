@@ -171,6 +171,10 @@ impl Node for ViewService {
             snapshot: Slot::ZERO,
             learner: !service.serves,
         });
+        if let Some(view) = service.view {
+            // Perhaps it was chosen by a life that ended before anybody heard of it.
+            effects.event(Event::View(ViewEvent::Chosen { view }));
+        }
         effects.arm(ViewTimer::Interval, config.interval..=config.interval);
         service
     }

@@ -2,11 +2,11 @@
 //!
 //! P1 the primary of a view was primary or backup of the one before, in the same life; P2 a view changes only after its
 //! primary acknowledged it, and it acknowledges only once its backup has the state or is dead; P3 views are numbered
-//! without gaps, differ, and name no earlier life than was named before; P4 only the server that a view names answers
-//! in it, and nobody executes in a view that it has left; P5 while the backup lives it is never behind its primary and
-//! at most one operation ahead, operations have no gaps, and equal numbers mean equal states; P6 whoever takes up
-//! service holds everything that was answered before. Operations never fork, because the one under way survives a
-//! change of view; so their numbers alone name a state. Memory is bounded: old states and views are forgotten.
+//! without gaps, also across restarts, differ, and name no earlier life of a server than the one before; P4 only the server that
+//! a view names answers in it, and nobody executes in a view that it has left; P5 a backup that has the state is never
+//! behind its primary and at most one operation ahead, operations have no gaps, and equal numbers mean equal states;
+//! P6 whoever takes up service holds everything that was answered before. Operations never fork, because the one under
+//! way survives a change of view; so their numbers alone name a state. Memory is bounded: old ones are forgotten.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -34,7 +34,8 @@ struct Copy {
 struct Term {
     view: View,
     acknowledged: bool,
-    installed: bool,
+    /// The last operation that its backup executed, from when it had the state.
+    followed: Option<u64>,
 }
 
 /// Watches the view service and its servers.
@@ -43,8 +44,6 @@ pub struct Views {
     terms: BTreeMap<u64, Term>,
     newest: u64,
     copies: BTreeMap<NodeId, Copy>,
-    /// The latest life of each server that a view has named.
-    named: BTreeMap<NodeId, u64>,
     /// States after operations.
     states: BTreeMap<u64, u64>,
     /// The last operation that was answered.
@@ -89,6 +88,10 @@ impl Views {
 
     fn on_chosen(&mut self, view: View) -> Result<(), Breach> {
         let num = view.num;
+        if let Some(known) = self.terms.get(&num).filter(|_| num == self.newest) {
+            // A restart of the view service.
+            return require(known.view == view, "P3", || format!("{view} was {} before", known.view));
+        }
         require(num == self.newest + 1, "P3", || format!("{view} follows view {}", self.newest))?;
         if let Some(before) = self.terms.get(&self.newest) {
             let Term { view: before, acknowledged, .. } = *before;
@@ -97,14 +100,12 @@ impl Views {
             require(acknowledged, "P2", || format!("{view} follows {before}, which nobody acknowledged"))?;
             let differs = (before.primary, before.backup) != (view.primary, view.backup);
             require(differs, "P3", || format!("{view} is no change"))?;
-        }
-        for member in view.members() {
-            let named = self.named.entry(member.server).or_default();
-            require(member.boot >= *named, "P3", || format!("{view} names an earlier life than {named}"))?;
-            *named = member.boot;
+            let mut pairs = before.members().flat_map(|old| view.members().map(move |new| (old, new)));
+            let is_earlier = pairs.any(|(old, new)| old.server == new.server && new.boot < old.boot);
+            require(!is_earlier, "P3", || format!("{view} names an earlier life than {before}"))?;
         }
         self.newest = num;
-        self.terms.insert(num, Term { view, acknowledged: false, installed: false });
+        self.terms.insert(num, Term { view, acknowledged: false, followed: None });
         if self.terms.len() > REMEMBERED_MAX {
             self.terms.pop_first();
         }
@@ -125,7 +126,7 @@ impl Views {
     fn on_acknowledged(&mut self, node: NodeId, num: u64, opnum: u64, state: u64) -> Result<(), Breach> {
         let term = self.primary_of(node, num)?;
         if let Some(backup) = term.view.backup {
-            require(term.installed || self.is_over(backup), "P2", || {
+            require(term.followed.is_some() || self.is_over(backup), "P2", || {
                 format!("{node} acknowledged {} before its backup had the state", term.view)
             })?;
         }
@@ -146,8 +147,8 @@ impl Views {
                 format!("{own} acts as backup of view {num}, which does not name it")
             });
         };
-        require(!term.installed, "P5", || format!("{node} took over the state of view {num} twice"))?;
-        term.installed = true;
+        let is_first = term.followed.replace(opnum).is_none();
+        require(is_first, "P5", || format!("{node} took over the state of view {num} twice"))?;
         let primary = term.view.primary.server;
         let ahead = self.copies.get(&primary).map_or(0, |copy| copy.opnum);
         require(opnum == ahead, "P5", || {
@@ -172,17 +173,19 @@ impl Views {
         self.copy(node).opnum = opnum;
         self.compare(node, opnum, state)?;
         let Some(term) = self.terms.get(&num).copied() else { return Ok(()) };
-        let held = |member: Member| self.copies.get(&member.server).map_or(0, |copy| copy.opnum);
         if primary {
             self.primary_of(node, num)?;
-            let Some(backup) = term.view.backup.filter(|backup| !self.is_over(*backup)) else {
-                return Ok(());
-            };
-            return require(term.installed && held(backup) >= opnum, "P5", || {
+            let Some(backup) = term.view.backup else { return Ok(()) };
+            let is_followed = term.followed.map_or(self.is_over(backup), |followed| followed >= opnum);
+            return require(is_followed, "P5", || {
                 format!("{node} executed operation {opnum} in {}, whose backup has not", term.view)
             });
         }
-        let is_near = self.is_over(term.view.primary) || opnum <= held(term.view.primary) + 1;
+        if let Some(followed) = self.terms.get_mut(&num).and_then(|term| term.followed.as_mut()) {
+            *followed = opnum.max(*followed);
+        }
+        let ahead_of = self.copies.get(&term.view.primary.server).map_or(0, |copy| copy.opnum);
+        let is_near = self.is_over(term.view.primary) || opnum <= ahead_of + 1;
         require(is_near, "P5", || format!("{node} executed operation {opnum} in {}, far ahead", term.view))
     }
 

@@ -7,7 +7,7 @@ use crate::view::View;
 /// Something that happened in the mode primary-backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum ViewEvent {
-    /// The view service went on to a view.
+    /// The view service went on to a view, or started with it.
     Chosen {
         /// This one.
         view: View,

@@ -446,19 +446,22 @@ impl Server {
         }
     }
 
-    /// A server under a larger boot number than the view names cannot be the backup: that one is dead. The view service
-    /// will find out too; until then the primary is alone.
+    /// A server under a larger boot number than the view names cannot be its backup: that one is dead. As long as this
+    /// primary has not acknowledged the view, there can be no later one, and it goes on alone. Once it has, the backup
+    /// may have been promoted before it died: only the view service knows, and will tell.
     fn on_refused(&mut self, config: &ServerConfig, by: Member, effects: &mut Effects<Self>) {
-        let Role::Primary(partner) = &self.role else { return };
-        let Some(backup) = self.view.and_then(|view| view.backup) else { return };
+        let may_go_on = match &self.role {
+            Role::Primary(Partner::Copying { .. }) => true,
+            Role::Primary(Partner::InStep) => config.bugs.has(Bug::RestartedBackupSkipped),
+            _ => false,
+        };
+        let Some(backup) = self.view.and_then(|view| view.backup).filter(|_| may_go_on) else { return };
         let is_dead = by.boot > backup.boot || config.bugs.has(Bug::RefusalTakenForDeath);
-        if by.server != backup.server || !is_dead || *partner == Partner::Absent {
-            return;
+        if by.server == backup.server && is_dead {
+            self.role = Role::Primary(Partner::Absent);
+            effects.cancel(ServerTimer::Resend);
+            self.serve(config, effects);
         }
-        let was_copying = matches!(partner, Partner::Copying { .. });
-        self.role = Role::Primary(Partner::Absent);
-        effects.cancel(ServerTimer::Resend);
-        if was_copying { self.serve(config, effects) } else { self.advance(config, effects) }
     }
 }
 

@@ -46,11 +46,19 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
         Bug::TimeoutIsFailure => by("lost-clients", "append", LISTS),
         Bug::LeaderNeverStepsDown => by("deaf-leader", "append", &["availability"]),
         Bug::AnyValueAdopted | Bug::AcceptedAcrossBallots => by("open-slots", "append", AGREEMENT),
+        // A backup executes before its primary: a retry finds two replies.
+        Bug::CurrentReply if mode == Mode::PrimaryBackup => all("kv", &["monitor", "linearizable"]),
         Bug::CurrentReply | Bug::LateReply => all("kv", ANSWERS),
         Bug::LocalReads => all("register", ANSWERS),
         Bug::RejectionCached => all("register", &["linearizable", "settled"]),
         Bug::ReadNotForwarded => all("register", ANSWERS),
-        Bug::RestartUnnoticed | Bug::ViewCachedForEver => all("append", HANGS),
+        Bug::RestartUnnoticed => all("append", HANGS),
+        Bug::ViewCachedForEver => by("lost-primary", "append", &["availability"]),
+        // Views that nobody can take up end in a standstill; monitors see some of them before.
+        Bug::ServesBeforeTransfer
+        | Bug::ViewChangedUnacknowledged
+        | Bug::AcknowledgedBeforeTransfer
+        | Bug::SparePromoted => all("append", &["monitor", "recovery"]),
         Bug::ReplyBeforeForwardAck => all("append", &["monitor", "exactly-once", "linearizable"]),
         Bug::DuelingLeaders | Bug::HoleNotFilled | Bug::ReproposalDropped | Bug::RepeatedPrepareRefused => {
             all("append", HANGS)

@@ -37,6 +37,13 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
+        name: "lost-primary",
+        about: "the primary crashes: its successor must be known to all clients before any of them gives up",
+        faults: r#"[{"id":1,"at_ms":2000,"for_ms":4000,"fault":{"crash":{"target":"leader","loss":"nothing"}}}]"#,
+        gap_max_ms: 900,
+        ..PLAIN
+    },
+    Scenario {
         name: "open-slots",
         about: "proposals and votes are lost and late while the leader comes and goes: slots stay open across ballots",
         faults: r#"[
