@@ -48,7 +48,7 @@ fn bugs_as_json_have_the_promised_keys() {
     let json = text(&["list", "bugs", "--json"]);
     assert!(
         json.starts_with(
-            r#"{"schema":1,"bugs":[{"name":"no-deduplication","id":"B01","modes":["single","paxos"],"layer":"rpc","summary":""#
+            r#"{"schema":1,"bugs":[{"name":"no-deduplication","id":"B01","modes":["single","paxos","primary-backup"],"layer":"rpc","summary":""#
         ),
         "{json}"
     );

@@ -370,7 +370,8 @@ impl Server {
     ) {
         let is_ours = matches!(&self.role, Role::Backup(copy) if copy.in_step)
             && self.view.is_some_and(|own| own.num == view && own.primary.server == from);
-        if !is_ours && !(config.bugs.has(Bug::BackupIgnoresView) && self.role() != "idle") {
+        let obeys_anyone = config.bugs.has(Bug::BackupIgnoresView) && self.role() != "idle";
+        if !is_ours && !obeys_anyone {
             self.refuse(from, view, effects);
             return;
         }
