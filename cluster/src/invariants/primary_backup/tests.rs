@@ -88,9 +88,14 @@ fn views_that_do_not_follow() {
     assert_eq!(verdict(&[chosen(3, (A, 1), Some((B, 1)))]), Some("P3"));
     assert_eq!(verdict(&[chosen(2, (A, 1), None)]), Some("P3"), "a restart that forgot");
     assert_eq!(verdict(&[chosen(2, (A, 1), Some((B, 1)))]), None, "a restart that remembers");
-    let renamed =
-        [chosen(3, (A, 1), Some((B, 2))), (B, ViewEvent::Started { boot: 2 }), acknowledged(A, 3, 1)];
-    assert_eq!(verdict(&[&renamed[..], &[chosen(4, (A, 1), Some((B, 1)))]].concat()), Some("P3"));
+    let renamed = [
+        chosen(3, (A, 1), Some((B, 2))),
+        (B, ViewEvent::Started { boot: 2 }),
+        installed(B, 3, 1),
+        acknowledged(A, 3, 1),
+        chosen(4, (A, 1), Some((B, 1))),
+    ];
+    assert_eq!(verdict(&renamed), Some("P3"), "an earlier life");
 }
 
 #[test]
