@@ -3,11 +3,12 @@
 //! They change when the protocol, the nemesis, the sampler or the recorder does, and never otherwise: not with the
 //! machine, the thread or the day. When one changes, say in the commit why.
 
-use squall::node::BuiltIn;
+use squall::node::{BuiltIn, Served};
+use squall::soak::{WORKLOADS, Wanted};
 use squall::trial;
-use squall::workloads::{KeyValue, append, kv, register};
+use squall::workloads::{append, kv, register};
 
-fn digest(subject: BuiltIn, workload: KeyValue) -> String {
+fn digest<W: Served>(subject: BuiltIn, workload: W) -> String {
     let outcome = trial(subject, workload).seed(7).duration_ms(2_000).run();
     assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
     outcome.digest
@@ -24,6 +25,26 @@ fn digests_of_one_run_per_mode_and_workload() {
     for (mode, subject) in modes {
         for (name, workload) in [("register", register(5)), ("append", append(5)), ("kv", kv(5))] {
             table.push_str(&format!("{mode:<15}{name:<9}{}\n", digest(subject.clone(), workload)));
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn digests_of_one_run_per_workload_as_the_command_runs_it() {
+    let mut table = String::new();
+    for (_, workload, _) in WORKLOADS {
+        for mode in ["single", "paxos"] {
+            let wanted = Wanted {
+                mode: Some(mode.into()),
+                workload: Some((*workload).into()),
+                duration_ms: Some(2_000),
+                ..Wanted::default()
+            };
+            let experiment = wanted.experiment().expect("possible");
+            let outcome = experiment.run(&experiment.plan(7));
+            assert!(outcome.violations.is_empty(), "{mode} {workload}: {:?}", outcome.violations);
+            table.push_str(&format!("{mode:<7}{workload:<13}{}\n", outcome.digest));
         }
     }
     insta::assert_snapshot!(table);

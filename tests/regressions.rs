@@ -6,23 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use squall::checker::Verdict;
-use squall::node::BuiltIn;
-use squall::soak::mode_of;
-use squall::trial::{Manner, Plan, Subject};
-use squall::workloads::key_value::KeyValueStep;
-use squall::workloads::{KeyValue, append, kv, register};
+use squall::soak::{ClusterPlan, Experiment};
 
-fn verdict(plan: &Plan<KeyValueStep>) -> Verdict {
-    plan.check().expect("a plan that can be run");
-    let config = &plan.config;
-    let workload: KeyValue = match config.workload.as_str() {
-        "append" => append(config.keys),
-        "register" => register(config.keys),
-        "kv" => kv(config.keys),
-        other => panic!("no workload named {other}"),
-    };
-    let mode = mode_of(&config.mode).expect("a mode of the built-in cluster");
-    BuiltIn::new(mode, config.nodes).run(&workload, plan, Manner::default()).verdict
+fn verdict(plan: &ClusterPlan) -> Verdict {
+    Experiment::of_plan(plan).expect("a plan that can be run").run(plan).verdict
 }
 
 #[test]
@@ -32,7 +19,7 @@ fn kept_plans_fail_with_their_bug_and_only_with_it() {
     for entry in fs::read_dir(&folder).expect("the folder of kept plans") {
         let path = entry.expect("an entry").path();
         let text = fs::read_to_string(&path).expect("a text");
-        let mut plan: Plan<KeyValueStep> =
+        let mut plan: ClusterPlan =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         if !plan.config.bugs.is_empty() {
             assert_eq!(verdict(&plan), Verdict::Invalid, "{} no longer fails with its bug", path.display());

@@ -5,12 +5,11 @@
 use squall::Outcome;
 use squall::checker::Verdict;
 use squall::nemesis::catalogue::KINDS;
-use squall::soak::{Experiment, MODES, SCENARIOS, WORKLOADS, Wanted, hunts_of};
-use squall::trial::{Manner, Plan, Simulator};
-use squall::workloads::key_value::KeyValueStep;
+use squall::soak::{ClusterPlan, Experiment, MODES, SCENARIOS, WORKLOADS, Wanted, hunts_of};
+use squall::trial::{Manner, Simulator};
 
 /// Runs a plan in both simulators, and compares everything that a run leaves behind.
-fn same(experiment: &Experiment, plan: &Plan<KeyValueStep>, trace: bool, what: &str) -> Outcome {
+fn same(experiment: &Experiment, plan: &ClusterPlan, trace: bool, what: &str) -> Outcome {
     let run = |simulator| {
         let manner = Manner { simulator, trace, until_breach: false };
         experiment.clone().in_manner(manner).run(plan)

@@ -310,6 +310,7 @@ impl Model {
         Self(&unique_ids::UNIQUE_IDS),
         Self(&mutex::MUTEX),
         Self(&bank::BANK),
+        Self(&bank::STRICT_BANK),
         Self(&multi_register::MULTI_REGISTER),
         Self(&long_fork::LONG_FORK),
     ];

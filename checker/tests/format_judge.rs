@@ -170,5 +170,5 @@ fn models_have_names() {
         }
         assert!(!model.description().is_empty());
     }
-    assert_snapshot!("mutexes".parse::<Model>().unwrap_err(), @"unknown model `mutexes`; expected one of register, cas-register, append, kv, list-append, rw-register, queue, unordered-queue, stack, set, counter, unique-ids, mutex, bank, multi-register, long-fork");
+    assert_snapshot!("mutexes".parse::<Model>().unwrap_err(), @"unknown model `mutexes`; expected one of register, cas-register, append, kv, list-append, rw-register, queue, unordered-queue, stack, set, counter, unique-ids, mutex, bank, strict-bank, multi-register, long-fork");
 }

@@ -85,11 +85,20 @@ pub fn again<S: Subject<W>, W: Workload>(
     first: &Outcome,
     manner: Manner,
 ) -> Result<Outcome, Box<NotDeterministic>> {
-    let second = subject.run(workload, plan, manner);
+    again_by(&|manner| subject.run(workload, plan, manner), first, manner)
+}
+
+/// The same, where only `run` knows what is run.
+pub(crate) fn again_by(
+    run: &dyn Fn(Manner) -> Outcome,
+    first: &Outcome,
+    manner: Manner,
+) -> Result<Outcome, Box<NotDeterministic>> {
+    let second = run(manner);
     if second.digest == first.digest && second.verdict == first.verdict {
         return Ok(second);
     }
-    let recorded = || subject.run(workload, plan, manner.traced());
+    let recorded = || run(manner.traced());
     let found = (0..ATTEMPTS).find_map(|_| divergence(&recorded(), &recorded()));
     // A recording may hide the difference; the histories of the two runs may still show it.
     let found = found.or_else(|| divergence(&untraced(first), &untraced(&second)));

@@ -11,8 +11,8 @@ pub trait Client<S: Spec> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Definite`] only if the operation certainly had and will have no effect; everything else is
-    /// [`OpError::Indeterminate`].
+    /// [`OpError::Definite`] and [`OpError::Refused`] only if the operation certainly had and will have no effect;
+    /// everything else is [`OpError::Indeterminate`].
     fn invoke(&mut self, op: S::Op) -> impl Future<Output = Result<S::Ret, OpError>>;
 }
 
@@ -24,6 +24,9 @@ pub trait Client<S: Spec> {
 pub enum OpError {
     /// It certainly did not happen: recorded as `fail`.
     Definite(String),
+    /// It was answered, and by its own rules did nothing: a lock that is held, an account that holds too little.
+    /// Recorded as `fail`, but a system that says so does answer.
+    Refused(String),
     /// It may have happened, now or later: recorded as `info`, and the client goes on under a new process.
     Indeterminate(String),
 }
@@ -32,7 +35,7 @@ impl OpError {
     /// The reason in words.
     pub fn message(&self) -> &str {
         match self {
-            Self::Definite(message) | Self::Indeterminate(message) => message,
+            Self::Definite(message) | Self::Refused(message) | Self::Indeterminate(message) => message,
         }
     }
 }

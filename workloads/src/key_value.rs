@@ -1,8 +1,7 @@
 //! The key-value workloads: `register`, `append` and `kv`.
 //!
 //! Written values are unique in the whole run, so that a read says which write it saw. A cas expects the value that
-//! its client last saw. A key is used for about a simulated second and then replaced by a fresh one, so that checking
-//! stays cheap however many operations time out: ambiguity never piles up on one key.
+//! its client last saw.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,10 +12,8 @@ use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::{Check, ExactlyOnce, Linearizable, Value};
 
 use crate::decide::{Decide, Draw};
+use crate::script::{Keys, drawn_scripts, element, weighted};
 use crate::workload::{ClientScript, Encoded, Issuer, Scripted, Shape, Workload};
-
-/// How long a key is in use, in simulated milliseconds.
-const KEY_LIFE_MS: u64 = 1_000;
 
 /// Which operations a key-value workload issues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +30,7 @@ pub enum Flavour {
 #[derive(Clone, Debug)]
 pub struct KeyValue {
     flavour: Flavour,
-    keys: u32,
+    keys: Keys,
 }
 
 /// Reads, writes and compare-and-swaps of registers; `keys` of them at a time.
@@ -58,8 +55,7 @@ impl KeyValue {
     ///
     /// If `keys` is 0.
     pub fn new(flavour: Flavour, keys: u32) -> Self {
-        assert!(keys > 0, "a key-value workload needs at least one key");
-        Self { flavour, keys }
+        Self { flavour, keys: Keys::new(keys) }
     }
 
     /// Which operations it issues.
@@ -79,36 +75,16 @@ impl KeyValue {
                 (5, Function::Delete),
             ],
         };
-        let mut left = draw.below(mix.iter().map(|(weight, _)| weight).sum());
-        for (weight, function) in mix {
-            if left < *weight {
-                return *function;
-            }
-            left -= weight;
-        }
-        unreachable!("the draw is below the sum of the weights")
+        weighted(draw, mix)
     }
 
     /// The popularity of keys is skewed: the lower of two draws.
     fn slot(&self, draw: &mut Draw) -> u32 {
-        let first = draw.below(u64::from(self.keys));
-        let slot = match self.flavour {
-            Flavour::Kv => first.min(draw.below(u64::from(self.keys))),
+        let first = self.keys.slot(draw);
+        match self.flavour {
+            Flavour::Kv => first.min(self.keys.slot(draw)),
             Flavour::Register | Flavour::Append => first,
-        };
-        u32::try_from(slot).expect("below the number of keys")
-    }
-
-    /// The name of key `slot` at `now_ms`: fresh every [`KEY_LIFE_MS`], at a time of its own.
-    fn key(&self, slot: u32, now_ms: u64) -> Arc<str> {
-        let stagger = u64::from(slot) * KEY_LIFE_MS / u64::from(self.keys);
-        let generation = (now_ms + stagger) / KEY_LIFE_MS;
-        format!("k{}", generation * u64::from(self.keys) + u64::from(slot)).into()
-    }
-
-    /// The element or value that the step with this id writes.
-    fn element(id: u32) -> i64 {
-        i64::from(id) + 1
+        }
     }
 
     /// A whole value as this workload writes it.
@@ -164,7 +140,7 @@ impl Workload for KeyValue {
     }
 
     fn keys(&self) -> u32 {
-        self.keys
+        self.keys.count()
     }
 
     fn spec(&self) -> KvSpec {
@@ -172,26 +148,19 @@ impl Workload for KeyValue {
     }
 
     fn script(&self, shape: &Shape, decide: &Decide) -> Vec<ClientScript<KeyValueStep>> {
-        let steps_of = |client: u32| {
-            let scripted = |nth: u32| {
-                // Ids go round over the clients: small ids are early steps.
-                let id = nth * shape.clients + client;
-                let mut draw = decide.at("script", &[u64::from(client), u64::from(nth)]);
-                Scripted {
-                    id,
-                    pause_ms: u32::try_from(draw.below(2 * u64::from(shape.pause_ms_mean) + 1))
-                        .expect("small"),
-                    step: KeyValueStep { f: self.function(&mut draw), slot: self.slot(&mut draw) },
-                }
-            };
-            ClientScript { steps: (0..shape.steps_per_client).map(scripted).collect() }
-        };
-        (0..shape.clients).map(steps_of).collect()
+        drawn_scripts(shape, decide, |draw| {
+            let f = self.function(draw);
+            KeyValueStep { f, slot: self.slot(draw) }
+        })
+    }
+
+    fn check_step(&self, step: &KeyValueStep) -> Result<(), String> {
+        self.keys.check([step.slot])
     }
 
     fn operation(&self, step: &Scripted<KeyValueStep>, issuer: &Issuer<'_, LastSeen>) -> KvOp {
-        let key = self.key(step.step.slot, issuer.now_ms);
-        let element = Self::element(step.id);
+        let key = self.keys.name(step.step.slot, issuer.now_ms);
+        let element = element(step.id);
         match step.step.f {
             Function::Read => KvOp::Get { key },
             Function::Write => KvOp::Put { key, value: self.value(element) },
@@ -225,10 +194,10 @@ impl Workload for KeyValue {
     }
 
     fn recovery(&self, now_ms: u64, next_id: &mut dyn FnMut() -> u32) -> Vec<KvOp> {
-        (0..self.keys)
-            .map(|slot| {
-                let key = self.key(slot, now_ms);
-                let element = Self::element(next_id());
+        self.keys
+            .names(now_ms)
+            .map(|key| {
+                let element = element(next_id());
                 match self.flavour {
                     Flavour::Register => KvOp::Put { key, value: self.value(element) },
                     Flavour::Append | Flavour::Kv => KvOp::Append { key, value: Value::Int(element) },

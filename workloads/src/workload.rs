@@ -74,6 +74,15 @@ pub trait Workload: 'static {
     /// What every client does.
     fn script(&self, shape: &Shape, decide: &Decide) -> Vec<ClientScript<Self::Step>>;
 
+    /// Whether a step can be issued; scripts that were changed by hand may hold any.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and what would be right.
+    fn check_step(&self, _step: &Self::Step) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The operation that `step` stands for, now.
     fn operation(
         &self,

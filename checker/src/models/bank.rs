@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::telling::Telling;
 use crate::format::{FormatError, Misread, RawOperation, Recorded, RecordedSpec, pair};
 use crate::history::{Completion, History, Indexed, OpId, Operation};
-use crate::judge::Options;
-use crate::model::{Answer, Definition, Typed};
+use crate::judge::{Options, merged};
+use crate::model::{Answer, Definition, Typed, judge_linearizable};
 use crate::spec::Spec;
 use crate::value::Value;
 use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict, Violation};
@@ -229,6 +229,20 @@ pub(crate) static BANK: Definition = Definition {
     functions: &["transfer", "read"],
     plain: |usage| usage.functions.contains_key("transfer"),
     judge: judge_bank,
+};
+
+/// A bank that is one object.
+pub(crate) static STRICT_BANK: Definition = Definition {
+    name: "strict-bank",
+    aliases: &["linearizable-bank"],
+    description: "transfer and read, linearizable: what a bank on snapshots does not owe, as well",
+    functions: &["transfer", "read"],
+    plain: |_| false,
+    judge: |recorded, options, bounds| {
+        let Answer { outcome: totals, .. } = judge_bank(recorded, options, bounds)?;
+        let Answer { outcome, history } = judge_linearizable(recorded, |_| Bank::default(), bounds)?;
+        Ok(Answer { outcome: merged(vec![totals, outcome]), history })
+    },
 };
 
 fn judge_bank(

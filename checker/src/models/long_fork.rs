@@ -117,13 +117,15 @@ impl Check<MultiRegister> for LongFork {
 /// The writes by register, or one that is written twice.
 fn writes_of(history: &History<MultiRegisterOp, Arc<[Value]>>) -> Result<Writes<'_>, &Arc<str>> {
     let mut writes = Writes::default();
-    for (id, operation) in history.iter() {
+    for (id, operation) in history.iter().filter(|(_, done)| done.completion != Completion::Fail) {
         for step in operation.op.iter() {
-            let Step::Write { key, value } = step else { continue };
-            if operation.completion != Completion::Fail
-                && writes.insert(key, (id, value, operation)).is_some()
-            {
-                return Err(key);
+            let again = match step {
+                Step::Read { .. } => false,
+                Step::Write { key, value } => writes.insert(key, (id, value, operation)).is_some(),
+                Step::Swap { .. } => true,
+            };
+            if again {
+                return Err(step.key());
             }
         }
     }

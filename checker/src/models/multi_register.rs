@@ -14,6 +14,7 @@ use crate::format::{Misread, RawOperation, RecordedSpec, key_of, pair};
 use crate::history::{Completion, History};
 use crate::model::{Definition, judge_linearizable};
 use crate::spec::Spec;
+use crate::transactions::recorded::some_step;
 use crate::value::Value;
 
 /// One register of an operation.
@@ -32,18 +33,31 @@ pub enum Step {
         /// The new value.
         value: Value,
     },
+    /// Exchange what it and another one hold.
+    Swap {
+        /// Which one.
+        key: Arc<str>,
+        /// The other one.
+        other: Arc<str>,
+    },
 }
 
 impl Step {
-    /// The register.
+    /// The register; of a swap the one named first.
     pub fn key(&self) -> &Arc<str> {
         match self {
-            Self::Read { key } | Self::Write { key, .. } => key,
+            Self::Read { key } | Self::Write { key, .. } | Self::Swap { key, .. } => key,
         }
+    }
+
+    /// The register, and the other one if there are two.
+    fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        let other = if let Self::Swap { other, .. } = self { Some(other) } else { None };
+        std::iter::once(self.key()).chain(other)
     }
 }
 
-/// Reads and writes that happen at once, in this order; returns what the reads saw.
+/// Reads, writes and swaps that happen at once, in this order; returns what the reads saw.
 pub type MultiRegisterOp = Arc<[Step]>;
 
 /// The specification of several registers.
@@ -57,9 +71,9 @@ pub struct MultiRegister {
 pub(crate) static MULTI_REGISTER: Definition = Definition {
     name: "multi-register",
     aliases: &[],
-    description: "reads and writes of several registers at once, linearizable as one",
+    description: "reads, writes and swaps of several registers at once, linearizable as one",
     functions: FUNCTIONS,
-    plain: |_| false,
+    plain: |usage| some_step(usage, "swap"),
     judge: |recorded, _, bounds| judge_linearizable(recorded, MultiRegister::of, bounds),
 };
 
@@ -74,9 +88,9 @@ impl MultiRegister {
         let mut parents: Vec<usize> = Vec::new();
         for operation in history.operations() {
             let mut first = None;
-            for step in operation.op.iter() {
-                let number = *numbers.entry(step.key()).or_insert_with(|| {
-                    keys.push(step.key());
+            for key in operation.op.iter().flat_map(Step::keys) {
+                let number = *numbers.entry(key).or_insert_with(|| {
+                    keys.push(key);
                     parents.push(parents.len());
                     parents.len() - 1
                 });
@@ -125,6 +139,13 @@ impl Spec for MultiRegister {
             match step {
                 Step::Write { key, value: Value::Nil } => drop(next.to_mut().remove(key)),
                 Step::Write { key, value } => drop(next.to_mut().insert(Arc::clone(key), value.clone())),
+                Step::Swap { key, other } if key == other => {}
+                Step::Swap { key, other } => {
+                    let next = next.to_mut();
+                    let (one, another) = (next.remove(key), next.remove(other));
+                    next.extend(another.map(|value| (Arc::clone(key), value)));
+                    next.extend(one.map(|value| (Arc::clone(other), value)));
+                }
                 Step::Read { key } => {
                     let Some(told) = &mut told else { continue };
                     if told.next()? != next.get(key).unwrap_or(&Value::Nil) {
@@ -155,6 +176,7 @@ impl Spec for MultiRegister {
         let mut told = ret.map(|ret| ret.iter());
         let words = op.iter().map(|step| match step {
             Step::Write { key, value } => format!("write {key} {value}"),
+            Step::Swap { key, other } => format!("swap {key} {other}"),
             Step::Read { key } => match told.as_mut().and_then(Iterator::next) {
                 Some(value) => format!("read {key} -> {value}"),
                 None => format!("read {key}"),
@@ -175,8 +197,8 @@ impl RecordedSpec for MultiRegister {
         let op: MultiRegisterOp = asked.iter().map(|(step, _)| step.clone()).collect();
         let completion = raw.completed(|| {
             let told = match raw.told()? {
-                // A write need not be repeated.
-                Value::Nil if op.iter().all(|step| matches!(step, Step::Write { .. })) => {
+                // What reads nothing need not be repeated.
+                Value::Nil if !op.iter().any(|step| matches!(step, Step::Read { .. })) => {
                     return Ok([].into());
                 }
                 told => steps(&raw.function, told).map_err(Misread::told)?,
@@ -194,8 +216,8 @@ impl RecordedSpec for MultiRegister {
     }
 }
 
-/// The steps of a value, each with the value that stands with it: `[[:r x 1] [:w y 2]]` of transactions; `[[x 1] [y 2]]`
-/// or a map of reads and writes.
+/// The steps of a value, each with the value that stands with it: `[[:r x 1] [:w y 2] [:swap x y]]` of transactions;
+/// `[[x 1] [y 2]]` or a map of reads and writes.
 fn steps(function: &str, value: &Value) -> Result<Vec<(Step, Value)>, String> {
     let expected = match function {
         "txn" => "a transaction like [[:r x nil] [:w y 2]]",
@@ -214,6 +236,7 @@ fn steps(function: &str, value: &Value) -> Result<Vec<(Step, Value)>, String> {
         match name {
             "r" | "read" => Ok((Step::Read { key }, value)),
             "w" | "write" => Ok((Step::Write { key, value: value.clone() }, value)),
+            "swap" => Ok((Step::Swap { key, other: key_of(&value).ok_or_else(wrong)? }, value)),
             _ => Err(wrong()),
         }
     };

@@ -26,7 +26,9 @@ pub(crate) static LIST_APPEND: Definition = Definition {
     aliases: &["elle-list-append", "txn-list-append"],
     description: "transactions that read lists and append to them: isolation, strict serializability at best",
     functions: &[TRANSACTION, "read", "get", "r", "append"],
-    plain: |usage| usage.functions.contains_key(TRANSACTION) && !some_step(usage, "w"),
+    plain: |usage| {
+        usage.functions.contains_key(TRANSACTION) && !["w", "swap"].iter().any(|name| some_step(usage, name))
+    },
     judge: |recorded, options, bounds| judge(recorded, Datatype::ListAppend, options, bounds),
 };
 
@@ -36,12 +38,12 @@ pub(crate) static RW_REGISTER: Definition = Definition {
     aliases: &["elle-rw-register", "txn-rw-register"],
     description: "transactions that read and write registers: isolation, strict serializability at best",
     functions: &[TRANSACTION, "read", "get", "r", "write", "put", "w"],
-    plain: |usage| usage.functions.contains_key(TRANSACTION),
+    plain: |usage| usage.functions.contains_key(TRANSACTION) && !some_step(usage, "swap"),
     judge: |recorded, options, bounds| judge(recorded, Datatype::Register, options, bounds),
 };
 
 /// Whether some transaction has a step of this name.
-fn some_step(usage: &Usage<'_, '_>, name: &str) -> bool {
+pub(crate) fn some_step(usage: &Usage<'_, '_>, name: &str) -> bool {
     let of_transaction = |raw: &RawOperation| {
         let steps = raw.asked.as_ref().and_then(Value::as_list).unwrap_or(&[]);
         steps.iter().any(|value| step(value).is_ok_and(|(head, ..)| head == name))

@@ -135,6 +135,11 @@ fn banks() {
     history.edn:3:1: expected the value of a transfer as {from, to, amount}, not [[":from", 0], [":to", 1]]
         {:process 1, :type :invoke, :f :transfer, :value {:from 0, :to 1}}
     "#);
+    // Old balances keep the total.
+    let old = bank.replace("{0 3, 1 7}", "{0 5, 1 5}");
+    insta::assert_snapshot!(judged(None, &old), @"bank: valid");
+    insta::assert_snapshot!(judged(Some("strict-bank"), &bank), @"strict-bank: valid");
+    insta::assert_snapshot!("bank_old", judged(Some("strict-bank"), &old));
     insta::assert_snapshot!(judged(None, &bank.replace("{0 3, 1 7}", "8")), @r"
     history.edn:6:1: a read of a bank returns a map from accounts to balances, not 8
         {:process 0, :type :ok, :f :read, :value 8}
@@ -159,6 +164,12 @@ fn several_registers() {
         "0 invoke write {:x 1, :y 2}\n0 ok write {:x 1, :y 2}\n1 invoke read {:x nil, :y nil}\n1 ok read {:x 1, :y 2}",
     );
     insta::assert_snapshot!(judged(Some("multi-register"), &maps), @"multi-register: valid");
+    let swapped = events(
+        "0 invoke txn [[:w :x 1] [:w :y 2]]\n0 ok txn [[:w :x 1] [:w :y 2]]\n1 invoke txn [[:swap :x :y]]\n1 ok txn [[:swap :x :y]]\n0 invoke txn [[:r :x nil] [:r :y nil]]\n0 ok txn [[:r :x 2] [:r :y 1]]",
+    );
+    insta::assert_snapshot!(judged(None, &swapped), @"multi-register: valid");
+    insta::assert_snapshot!("half_a_swap", judged(None, &swapped.replace("[:r :y 1]", "[:r :y 2]")));
+    insta::assert_snapshot!(judged(Some("long-fork"), &swapped), @"");
     let forked = events(
         "0 invoke txn [[:w :x 1]]\n1 invoke txn [[:w :y 1]]\n2 invoke txn [[:r :x nil] [:r :y nil]]\n2 ok txn [[:r :x 1] [:r :y nil]]\n3 invoke txn [[:r :x nil] [:r :y nil]]\n3 ok txn [[:r :x nil] [:r :y 1]]",
     );

@@ -17,7 +17,7 @@ pub(crate) struct ExperimentFlags {
     /// Mode of the cluster: single, paxos or primary-backup [default: paxos]
     #[arg(long, value_name = "NAME")]
     mode: Option<String>,
-    /// Workload: register, append or kv [default: append]
+    /// What clients do; see squall list workloads [default: append]
     #[arg(long, value_name = "NAME")]
     workload: Option<String>,
     /// Faults: none, all, or families and faults joined by commas; see squall list nemeses [default: all]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use squall_checker::Verdict;
 
-use crate::determinism::{self, NotDeterministic};
+use crate::determinism::NotDeterministic;
 use crate::shrink::Size;
 use crate::soak::{ClusterPlan, Experiment};
 use crate::store::{RunRecord, SoakFolder, Store, StoreError, with_run};
@@ -105,7 +105,7 @@ pub(crate) fn run_recorded(
         return (first, None);
     }
     let manner = if failed { experiment.manner().traced() } else { experiment.manner() };
-    match determinism::again(experiment.subject(), experiment.workload(), plan, &first, manner) {
+    match experiment.again(plan, &first, manner) {
         Ok(second) => (second, None),
         Err(differs) => (first, Some(differs)),
     }

@@ -8,12 +8,13 @@ use squall_cluster::primary_backup::{self, Host, HostConfig};
 use squall_cluster::replica::{self, Replica, ReplicaConfig};
 use squall_cluster::single::{self, Single, SingleConfig};
 use squall_cluster::view::ViewRecord;
-use squall_workloads::{Decide, Flavour, KeyValue, Workload};
+use squall_workloads::Decide;
 
 use crate::sim::{Latency, Server, Terrain, World};
 use crate::trial::{Manner, Outcome, Plan, Subject, run};
 
 use super::cluster::{ClientSettings, Cluster};
+use super::served::Served;
 
 /// The built-in cluster in one of its modes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +57,7 @@ impl BuiltIn {
         Self { mode, nodes }
     }
 
-    fn run_as<N: Built>(
-        &self,
-        workload: &KeyValue,
-        plan: &Plan<<KeyValue as Workload>::Step>,
-        manner: Manner,
-    ) -> Outcome {
+    fn run_as<N: Built, W: Served>(&self, workload: &W, plan: &Plan<W::Step>, manner: Manner) -> Outcome {
         let config = &plan.config;
         let bugs =
             config.bugs.iter().map(|name| Bug::parse(name).expect("plans are validated before they are run"));
@@ -70,7 +66,6 @@ impl BuiltIn {
             count: u32::try_from(plan.script.len()).expect("bounded"),
             give_up: Micros::from_millis(config.timeout_ms),
             bugs,
-            scalars: workload.flavour() == Flavour::Register,
             view_service: (self.mode == Mode::PrimaryBackup).then_some(NodeId(1)),
         };
         let ids: Vec<NodeId> = (1..=self.nodes).map(NodeId).collect();
@@ -87,12 +82,13 @@ impl BuiltIn {
         };
         let connections = (0..clients.count).map(|client| clients.config(client, 0, ids.len())).collect();
         let world = World::<N>::new(terrain, ids.iter().map(server).collect(), connections);
-        let cluster = Cluster::new(world, clients, manner.simulator);
-        run(Rc::new(cluster), Rc::new(workload.clone()), plan, manner)
+        let workload = Rc::new(workload.clone());
+        let cluster = Cluster::new(Rc::clone(&workload), world, clients, manner.simulator);
+        run(Rc::new(cluster), workload, plan, manner)
     }
 }
 
-impl Subject<KeyValue> for BuiltIn {
+impl<W: Served> Subject<W> for BuiltIn {
     fn mode(&self) -> String {
         self.mode.name().into()
     }
@@ -101,12 +97,12 @@ impl Subject<KeyValue> for BuiltIn {
         self.nodes
     }
 
-    fn run(&self, workload: &KeyValue, plan: &Plan<<KeyValue as Workload>::Step>, manner: Manner) -> Outcome {
+    fn run(&self, workload: &W, plan: &Plan<W::Step>, manner: Manner) -> Outcome {
         assert_eq!(plan.config.nodes, self.nodes, "a plan runs on as many servers as it was made for");
         match self.mode {
-            Mode::Single => self.run_as::<Single>(workload, plan, manner),
-            Mode::Paxos => self.run_as::<Replica>(workload, plan, manner),
-            Mode::PrimaryBackup => self.run_as::<Host>(workload, plan, manner),
+            Mode::Single => self.run_as::<Single, W>(workload, plan, manner),
+            Mode::Paxos => self.run_as::<Replica, W>(workload, plan, manner),
+            Mode::PrimaryBackup => self.run_as::<Host, W>(workload, plan, manner),
         }
     }
 

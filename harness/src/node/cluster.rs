@@ -8,16 +8,13 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use squall_checker::kv::{KvOp, KvRet, KvSpec};
-use squall_checker::{ProcessId, Value, Violation};
-use squall_cluster::app::{Operation, Reply};
+use squall_checker::{ProcessId, Spec, Violation};
 use squall_cluster::bugs::Bugs;
 use squall_cluster::client::{ClientAnswer, ClientConfig, client_identity};
 use squall_cluster::invariants::Breach;
 use squall_cluster::node::{Micros, NodeId};
-use squall_workloads::{Client, OpError};
+use squall_workloads::{Client, OpError, Workload};
 use tokio::sync::Notify;
 use turmoil::net::UdpSocket;
 
@@ -26,12 +23,14 @@ use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
 use crate::trial::Simulator;
 
 use super::ServeResult;
+use super::served::{Next, Served};
 
 const PORT: u16 = 7_000;
 
 /// A cluster of the built-in nodes.
 #[derive(Debug)]
-pub(crate) struct Cluster<N: Server> {
+pub(crate) struct Cluster<N: Server, W: Served> {
+    workload: Rc<W>,
     world: Rc<RefCell<World<N>>>,
     names: Vec<NodeName>,
     clients: ClientSettings,
@@ -61,8 +60,6 @@ pub(crate) struct ClientSettings {
     pub(crate) count: u32,
     pub(crate) give_up: Micros,
     pub(crate) bugs: Bugs,
-    /// Whether values are single numbers (registers) and not lists.
-    pub(crate) scalars: bool,
     /// The server that says whom to ask, in modes that have one.
     pub(crate) view_service: Option<NodeId>,
 }
@@ -79,9 +76,14 @@ impl ClientSettings {
     }
 }
 
-impl<N: Server> Cluster<N> {
-    /// A cluster in this world.
-    pub(crate) fn new(world: World<N>, clients: ClientSettings, simulator: Simulator) -> Self {
+impl<N: Server, W: Served> Cluster<N, W> {
+    /// A cluster in this world, under this workload.
+    pub(crate) fn new(
+        workload: Rc<W>,
+        world: World<N>,
+        clients: ClientSettings,
+        simulator: Simulator,
+    ) -> Self {
         let servers = u32::try_from(world.servers()).expect("few servers");
         let world = Rc::new(RefCell::new(world));
         let wire = match simulator {
@@ -91,7 +93,7 @@ impl<N: Server> Cluster<N> {
             }
             Simulator::EventLoop => Wire::EventLoop(EventLoop::new(Rc::clone(&world))),
         };
-        Self { names: NodeName::numbered(servers), world, clients, wire }
+        Self { workload, names: NodeName::numbered(servers), world, clients, wire }
     }
 
     /// Binds the socket of the host on which this is called.
@@ -132,8 +134,8 @@ impl Plug {
     }
 }
 
-impl<N: Server> System for Cluster<N> {
-    type Client = ClusterClient<N>;
+impl<N: Server, W: Served> System for Cluster<N, W> {
+    type Client = ClusterClient<N, W>;
 
     fn nodes(&self) -> Vec<NodeName> {
         self.names.clone()
@@ -151,7 +153,7 @@ impl<N: Server> System for Cluster<N> {
         self: Rc<Self>,
         _node: NodeName,
         process: ProcessId,
-    ) -> Result<ClusterClient<N>, OpError> {
+    ) -> Result<ClusterClient<N, W>, OpError> {
         if let Wire::Turmoil { clients, .. } = &self.wire
             && clients.borrow().is_none()
         {
@@ -235,68 +237,32 @@ fn monitor_violation(time: Micros, breach: &Breach) -> Violation {
 
 /// One client's connection to the cluster.
 #[derive(Debug)]
-pub(crate) struct ClusterClient<N: Server> {
-    cluster: Rc<Cluster<N>>,
+pub(crate) struct ClusterClient<N: Server, W: Served> {
+    cluster: Rc<Cluster<N, W>>,
     client: usize,
 }
 
-impl<N: Server> Client<KvSpec> for ClusterClient<N> {
-    async fn invoke(&mut self, op: KvOp) -> Result<KvRet, OpError> {
-        let scalars = self.cluster.clients.scalars;
-        let answer = self.cluster.world.borrow_mut().invoke(self.client, operation(&op));
-        match answer.await {
-            Ok(ClientAnswer::Reply(reply)) => Ok(ret(reply, scalars)),
-            Ok(ClientAnswer::Failed) => Err(OpError::Definite("timed out".into())),
-            Ok(ClientAnswer::Indeterminate) => Err(OpError::Indeterminate("timed out".into())),
-            Err(_) => Err(OpError::Indeterminate("client crashed".into())),
+type OpOf<W> = <<W as Workload>::Spec as Spec>::Op;
+type RetOf<W> = <<W as Workload>::Spec as Spec>::Ret;
+
+impl<N: Server, W: Served> Client<W::Spec> for ClusterClient<N, W> {
+    async fn invoke(&mut self, op: OpOf<W>) -> Result<RetOf<W>, OpError> {
+        let (workload, client) = (&self.cluster.workload, u32::try_from(self.client).expect("few clients"));
+        let mut asked = workload.request(client, &op);
+        loop {
+            let answer = self.cluster.world.borrow_mut().invoke(self.client, asked.clone());
+            let reply = match answer.await {
+                Ok(ClientAnswer::Reply(reply)) => reply,
+                Ok(ClientAnswer::Failed) => return Err(OpError::Definite("timed out".into())),
+                Ok(ClientAnswer::Indeterminate) => return Err(OpError::Indeterminate("timed out".into())),
+                Err(_) => return Err(OpError::Indeterminate("client crashed".into())),
+            };
+            match workload.follow(client, &op, &asked, reply) {
+                Next::Done(ret) => return Ok(ret),
+                Next::Refused(why) => return Err(OpError::Refused(why.into())),
+                Next::Ask(next) => asked = next,
+                Next::Strange => return Err(OpError::Indeterminate("an answer to something else".into())),
+            }
         }
-    }
-}
-
-/// An operation of the workload as the cluster knows it.
-fn operation(op: &KvOp) -> Operation {
-    match op {
-        KvOp::Get { key } => Operation::Get { key: Arc::clone(key) },
-        KvOp::Put { key, value } => Operation::Put { key: Arc::clone(key), value: stored(value) },
-        KvOp::Append { key, value } => {
-            Operation::Append { key: Arc::clone(key), element: stored(value).first().copied().unwrap_or(0) }
-        }
-        KvOp::Cas { key, expected, new } => {
-            let expected = (*expected != Value::Nil).then(|| stored(expected));
-            Operation::Cas { key: Arc::clone(key), expected, new: stored(new) }
-        }
-        KvOp::Delete { key } => Operation::Delete { key: Arc::clone(key) },
-    }
-}
-
-/// A value of the workload as the cluster stores it: a list of numbers; a register holds a list of one.
-fn stored(value: &Value) -> Arc<[i64]> {
-    let number = |value: &Value| match value {
-        Value::Int(number) => *number,
-        Value::Nil | Value::Text(_) | Value::List(_) => unreachable!("the key-value workloads write numbers"),
-    };
-    match value {
-        Value::Nil => [].into(),
-        Value::Int(number) => [*number].into(),
-        Value::List(items) => items.iter().map(number).collect(),
-        Value::Text(_) => unreachable!("the key-value workloads write numbers"),
-    }
-}
-
-/// What the cluster stores as the workload reads it.
-fn shown(stored: Option<Arc<[i64]>>, scalars: bool) -> Value {
-    match stored {
-        None => Value::Nil,
-        Some(items) if scalars && items.len() == 1 => Value::Int(items[0]),
-        Some(items) => Value::list(items.iter().copied()),
-    }
-}
-
-fn ret(reply: Reply, scalars: bool) -> KvRet {
-    match reply {
-        Reply::Value(value) => KvRet::Value(shown(value, scalars)),
-        Reply::Done => KvRet::Done,
-        Reply::Mismatch(value) => KvRet::Mismatch(Some(shown(value, scalars))),
-        Reply::Values(_) | Reply::InsufficientFunds => unreachable!("the key-value workloads use one key"),
     }
 }

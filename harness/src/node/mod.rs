@@ -4,9 +4,11 @@
 
 mod built_in;
 mod cluster;
+mod served;
 
 pub(crate) use built_in::PRIMARY_BACKUP_NODES_MIN;
 pub use built_in::{BuiltIn, paxos, primary_backup, single};
+pub use served::{Next, Served};
 pub use squall_cluster::bugs::Mode;
 
 /// What a node's software returns: turmoil's result.

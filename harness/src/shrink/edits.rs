@@ -114,7 +114,7 @@ pub(super) fn with_fewer_nodes(plan: &ClusterPlan) -> Vec<ClusterPlan> {
         plan.config.nodes = nodes;
         let struck = |fault: &crate::nemesis::PlannedFault| {
             let mut value = serde_json::to_value(fault).expect("plain data");
-            wrap_servers(&mut value, nodes);
+            wrap(&mut value, &["server"], nodes);
             serde_json::from_value(value).expect("the same fault of another server")
         };
         plan.faults = plan.faults.iter().map(struck).collect();
@@ -126,20 +126,39 @@ pub(super) fn with_fewer_nodes(plan: &ClusterPlan) -> Vec<ClusterPlan> {
     (1..plan.config.nodes).step_by(2).map(smaller).collect()
 }
 
-/// Counts every server around.
-fn wrap_servers(value: &mut serde_json::Value, nodes: u32) {
+/// Counts every field of these names around.
+fn wrap(value: &mut serde_json::Value, names: &[&str], count: u32) {
     match value {
         serde_json::Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
                 match field.as_u64() {
-                    Some(server) if name == "server" => *field = (server % u64::from(nodes)).into(),
-                    _ => wrap_servers(field, nodes),
+                    Some(number) if names.contains(&name.as_str()) => {
+                        *field = (number % u64::from(count)).into();
+                    }
+                    _ => wrap(field, names, count),
                 }
             }
         }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| wrap_servers(item, nodes)),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| wrap(item, names, count)),
         _ => {}
     }
+}
+
+/// Steps that consist of several do one of them less.
+pub(super) fn with_shorter_steps(plan: &ClusterPlan) -> Vec<ClusterPlan> {
+    let mut plans = Vec::new();
+    for (client, script) in plan.script.iter().enumerate() {
+        for (at, step) in script.steps.iter().enumerate() {
+            let parts = step.step.get("steps").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
+            for part in (0..parts).filter(|_| parts > 1) {
+                let mut plan = plan.clone();
+                let step = &mut plan.script[client].steps[at].step;
+                step["steps"].as_array_mut().expect("it was one").remove(part);
+                plans.push(plan);
+            }
+        }
+    }
+    plans
 }
 
 /// Fewer keys in use at a time, the fewest first; steps on keys that are gone use others.
@@ -148,7 +167,7 @@ pub(super) fn with_fewer_keys(plan: &ClusterPlan) -> Vec<ClusterPlan> {
         let mut plan = plan.clone();
         plan.config.keys = keys;
         let steps = plan.script.iter_mut().flat_map(|script| &mut script.steps);
-        steps.for_each(|step| step.step.slot %= keys);
+        steps.for_each(|step| wrap(&mut step.step, &["slot", "other"], keys));
         plan
     };
     (1..plan.config.keys).map(smaller).collect()

@@ -164,6 +164,7 @@ impl<'a> Shrinking<'a> {
             self.try_each(|plan, _| edits::with_fewer_clients(plan));
             self.try_each(|plan, _| edits::with_fewer_nodes(plan));
             self.try_each(|plan, _| edits::with_fewer_keys(plan));
+            self.try_each(|plan, _| edits::with_shorter_steps(plan));
             self.try_each(|plan, _| edits::with_a_simpler_network(plan));
             self.try_each(|plan, _| weaker::with_a_weaker_fault(plan));
             self.try_each(|plan, _| edits::begun_earlier(plan));

@@ -3,33 +3,25 @@
 //! Made from what was asked for on a command line, or from a plan that was read; everything is checked here, so that
 //! nothing impossible ever runs. A seed (or the plan) then decides the rest.
 
-use squall_cluster::bugs::{Bug, Mode};
-use squall_workloads::key_value::KeyValueStep;
-use squall_workloads::{Flavour, KeyValue};
+use std::sync::Arc;
 
+use squall_cluster::bugs::{Bug, Mode};
+
+use crate::determinism::{NotDeterministic, again_by};
 use crate::nemesis::{PlannedFault, Selection, SelectionError};
 use crate::node::BuiltIn;
 use crate::trial::plan::limits;
-use crate::trial::{Config, Manner, Minima, Outcome, Plan, Request, Simulator, Subject, Unfit};
+use crate::trial::{Config, Manner, Minima, Outcome, Request, Simulator, Unfit};
 
 use super::names::UnknownName;
 use super::scenarios::{SCENARIOS, Scenario};
-
-/// A plan for the built-in cluster.
-pub type ClusterPlan = Plan<KeyValueStep>;
+use super::workloads::{ClusterPlan, ClusterWorkload, workload_of};
 
 /// The modes of the built-in cluster, each with one line about it.
 pub const MODES: &[(Mode, &str, &str)] = &[
     (Mode::Single, "single", "one durable server"),
     (Mode::Paxos, "paxos", "one replicated state machine: Multi-Paxos over an odd number of replicas"),
     (Mode::PrimaryBackup, "primary-backup", "a view service (n1), a primary, a backup, and spares"),
-];
-
-/// The workloads, each with one line about it.
-pub const WORKLOADS: &[(Flavour, &str, &str)] = &[
-    (Flavour::Register, "register", "read, write and compare-and-set of one value per key"),
-    (Flavour::Append, "append", "append of unique elements and reads: every append exactly once"),
-    (Flavour::Kv, "kv", "read, write, append, compare-and-set and delete over keys of skewed popularity"),
 ];
 
 /// A step of a script takes at most this long when nothing is wrong, pause included; for runs sized by operations.
@@ -108,7 +100,7 @@ pub enum ExperimentError {
 #[derive(Clone, Debug)]
 pub struct Experiment {
     subject: BuiltIn,
-    workload: KeyValue,
+    workload: Arc<dyn ClusterWorkload>,
     request: Request,
     manner: Manner,
     /// Faults written by hand, in place of drawn ones.
@@ -124,18 +116,6 @@ pub fn mode_of(name: &str) -> Result<Mode, UnknownName> {
     let found = MODES.iter().find(|(_, known, _)| *known == name);
     found.map(|(mode, ..)| *mode).ok_or_else(|| {
         UnknownName::new("mode", name, &MODES.iter().map(|(_, known, _)| *known).collect::<Vec<_>>())
-    })
-}
-
-/// The workload of this name.
-///
-/// # Errors
-///
-/// If there is none, with those that there are.
-pub fn flavour_of(name: &str) -> Result<Flavour, UnknownName> {
-    let found = WORKLOADS.iter().find(|(_, known, _)| *known == name);
-    found.map(|(flavour, ..)| *flavour).ok_or_else(|| {
-        UnknownName::new("workload", name, &WORKLOADS.iter().map(|(_, known, _)| *known).collect::<Vec<_>>())
     })
 }
 
@@ -182,7 +162,7 @@ impl Wanted {
         let mode_name = self.mode.clone().unwrap_or(default.mode);
         let mode = mode_of(&mode_name)?;
         let workload_name = self.workload.clone().unwrap_or(default.workload);
-        let flavour = flavour_of(&workload_name)?;
+        workload_of(&workload_name, 1)?;
         let scenario = self.scenario.as_deref().map(scenario_of).transpose()?;
         let selection = scenario.map(|scenario| scenario.nemesis.to_owned()).or_else(|| self.nemesis.clone());
         let selection = selection.unwrap_or(default.nemesis);
@@ -206,7 +186,7 @@ impl Wanted {
                 .collect::<Result<_, UnknownName>>()?,
             ..Config::default()
         };
-        let (subject, workload) = built(&config, mode, flavour)?;
+        let (subject, workload) = built(&config, mode)?;
         let request = Request { config, nemesis, steps_per_client, swarm: true };
         let faults = scenario.and_then(Scenario::planned);
         if let Some(faults) = &faults {
@@ -248,7 +228,7 @@ fn steps_per_client(asked: u64, clients: u32) -> Result<u32, ExperimentError> {
 }
 
 /// What runs under a configuration that was checked.
-fn built(config: &Config, mode: Mode, flavour: Flavour) -> Result<(BuiltIn, KeyValue), ExperimentError> {
+fn built(config: &Config, mode: Mode) -> Result<(BuiltIn, Arc<dyn ClusterWorkload>), ExperimentError> {
     config.check()?;
     for name in &config.bugs {
         let bug = bug_of(name)?;
@@ -262,7 +242,7 @@ fn built(config: &Config, mode: Mode, flavour: Flavour) -> Result<(BuiltIn, KeyV
             });
         }
     }
-    Ok((BuiltIn::new(mode, config.nodes), KeyValue::new(flavour, config.keys)))
+    Ok((BuiltIn::new(mode, config.nodes), workload_of(&config.workload, config.keys)?))
 }
 
 impl Experiment {
@@ -274,9 +254,9 @@ impl Experiment {
     pub fn of_plan(plan: &ClusterPlan) -> Result<Self, ExperimentError> {
         plan.check()?;
         let config = plan.config.clone();
-        let (mode, flavour) = (mode_of(&config.mode)?, flavour_of(&config.workload)?);
-        let (subject, workload) = built(&config, mode, flavour)?;
-        check_script(plan)?;
+        let (subject, workload) = built(&config, mode_of(&config.mode)?)?;
+        check_ids(plan)?;
+        workload.check(plan)?;
         let request = Request { config, nemesis: Selection::None, steps_per_client: None, swarm: false };
         Ok(Self { subject, workload, request, manner: Manner::default(), faults: None })
     }
@@ -286,19 +266,9 @@ impl Experiment {
         &self.request.config
     }
 
-    /// What is run.
-    pub fn subject(&self) -> &BuiltIn {
-        &self.subject
-    }
-
-    /// What clients do.
-    pub fn workload(&self) -> &KeyValue {
-        &self.workload
-    }
-
     /// The plan of one seed.
     pub fn plan(&self, seed: u64) -> ClusterPlan {
-        let mut plan = Plan::generate(&self.request, &self.workload, seed);
+        let mut plan = self.workload.plan(&self.request, seed);
         if let Some(faults) = &self.faults {
             plan.faults.clone_from(faults);
             plan.minima = plan.minima.map(|minima| Minima { effective_faults: 1, ..minima });
@@ -319,18 +289,32 @@ impl Experiment {
 
     /// Runs a plan of this experiment.
     pub fn run(&self, plan: &ClusterPlan) -> Outcome {
-        self.subject.run(&self.workload, plan, self.manner)
+        self.workload.run(&self.subject, plan, self.manner)
     }
 
     /// Runs a plan, keeping every message and event.
     pub fn run_traced(&self, plan: &ClusterPlan) -> Outcome {
-        self.subject.run(&self.workload, plan, self.manner.traced())
+        self.workload.run(&self.subject, plan, self.manner.traced())
+    }
+
+    /// Runs a plan once more, in this manner, and returns that run if it is the same.
+    ///
+    /// # Errors
+    ///
+    /// The first place where the two runs differ.
+    pub fn again(
+        &self,
+        plan: &ClusterPlan,
+        first: &Outcome,
+        manner: Manner,
+    ) -> Result<Outcome, Box<NotDeterministic>> {
+        again_by(&|manner| self.workload.run(&self.subject, plan, manner), first, manner)
     }
 }
 
 /// Checks what only a script that was changed by hand can get wrong. Ids that occur twice would write one element
 /// twice, and a correct cluster would be called wrong.
-fn check_script(plan: &ClusterPlan) -> Result<(), ExperimentError> {
+fn check_ids(plan: &ClusterPlan) -> Result<(), ExperimentError> {
     /// Ids from here on belong to operations outside the script.
     const ID_MAX: u32 = 1 << 30;
     let mut seen = std::collections::BTreeSet::new();
@@ -340,11 +324,6 @@ fn check_script(plan: &ClusterPlan) -> Result<(), ExperimentError> {
                 format!("id {} is too large; use one below {ID_MAX}", scripted.id)
             } else if !seen.insert(scripted.id) {
                 format!("id {} is used by an earlier step; give each step an id of its own", scripted.id)
-            } else if scripted.step.slot >= plan.config.keys {
-                format!(
-                    "slot {} does not exist; there are {} keys, from 0",
-                    scripted.step.slot, plan.config.keys
-                )
             } else {
                 continue;
             };

@@ -9,6 +9,7 @@ mod mutants;
 mod names;
 mod scenarios;
 mod statistics;
+mod workloads;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,20 +20,20 @@ use std::time::Duration;
 
 use squall_checker::Verdict;
 
-use crate::determinism::{self, NotDeterministic};
+use crate::determinism::NotDeterministic;
 use crate::nemesis::Family;
 use crate::store::RunLine;
 use crate::trial::Outcome;
 
 pub use experiment::{
-    ClusterPlan, Experiment, ExperimentError, MODES, WORKLOADS, Wanted, bug_of, flavour_of, mode_of,
-    scenario_of, simulator_of,
+    Experiment, ExperimentError, MODES, Wanted, bug_of, mode_of, scenario_of, simulator_of,
 };
 pub use hunts::QUICK;
 pub use mutants::{BugResult, Control, Find, Hunt, HuntResult, MutantSettings, Mutants, hunts_of, mutants};
 pub use names::{UnknownName, table};
 pub use scenarios::{SCENARIOS, Scenario};
 pub use statistics::{FailureLine, Frame, Percentiles, Summary, Tally, VerdictCounts};
+pub use workloads::{ClusterPlan, ClusterWorkload, MakeWorkload, WORKLOADS, workload_of};
 
 /// Failures of one soak that are stored whole, at most.
 pub const FAILURES_MAX: usize = 20;
@@ -200,7 +201,7 @@ fn run_seed(settings: &SoakSettings, seed: u64, record: bool, outside: &Outside<
     if settings.check_determinism || (failed && record) {
         let record = failed && record;
         let manner = if record { experiment.manner().traced() } else { experiment.manner() };
-        match determinism::again(experiment.subject(), experiment.workload(), &plan, &outcome, manner) {
+        match experiment.again(&plan, &outcome, manner) {
             Ok(recorded) if record => report.failure = Some(Box::new((plan, recorded))),
             Ok(_) => {}
             Err(differs) => report.differs = Some(differs),

@@ -108,7 +108,7 @@ struct Session<C> {
 
 /// How one operation ended, as far as the client's own course is concerned.
 enum Ended {
-    /// With a result or a certain failure.
+    /// With a result, or a certain failure; `ok`: by an answer of the system.
     Known { ok: bool },
     /// Not learnt: the process is spent.
     Unknown,
@@ -162,7 +162,7 @@ where
         while self.phase() == Phase::Start {
             let asked = session.connection.invoke(self.workload.ping());
             match self.alarms.timeout(self.timeout, asked).await {
-                Some(Ok(_)) => {
+                Some(Ok(_) | Err(OpError::Refused(_))) => {
                     self.board.borrow_mut().answered = true;
                     return;
                 }
@@ -220,7 +220,7 @@ where
         }
     }
 
-    /// Repeats an operation until it succeeds; `false` if the phase is over before.
+    /// Repeats an operation until it is answered; `false` if the phase is over before.
     async fn repeat(
         &self,
         op: OpOf<W>,
@@ -274,6 +274,7 @@ where
         let (completion, error, ended) = match outcome {
             Ok(ret) => (Completion::Ok(ret), None, Ended::Known { ok: true }),
             Err(OpError::Definite(why)) => (Completion::Fail, Some(why), Ended::Known { ok: false }),
+            Err(OpError::Refused(why)) => (Completion::Fail, Some(why), Ended::Known { ok: true }),
             Err(OpError::Indeterminate(why)) => (Completion::Info, Some(why), Ended::Unknown),
         };
         if let Some(memory) = memory {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use squall_cluster::bugs::Bug;
-use squall_workloads::{ClientScript, Decide, Shape, Workload};
+use squall_workloads::{ClientScript, Decide, Scripted, Shape, Workload};
 
 use crate::nemesis::{self, Limits, Mode, PlannedFault, Selection, Topology};
 use crate::node::PRIMARY_BACKUP_NODES_MIN;
@@ -263,6 +263,35 @@ impl<T> Plan<T> {
         }
         nemesis::validate(&self.faults, &self.config.topology())?;
         Ok(())
+    }
+
+    /// The same plan with other steps; `step` is told the client and the position of each.
+    ///
+    /// # Errors
+    ///
+    /// The first of `step`.
+    pub fn try_map<U, E>(
+        &self,
+        mut step: impl FnMut(usize, usize, &T) -> Result<U, E>,
+    ) -> Result<Plan<U>, E> {
+        let mut mapped = |client: usize, script: &ClientScript<T>| {
+            let steps = script.steps.iter().enumerate().map(|(at, scripted)| {
+                let Scripted { id, pause_ms, step: old } = scripted;
+                Ok(Scripted { id: *id, pause_ms: *pause_ms, step: step(client, at, old)? })
+            });
+            Ok(ClientScript { steps: steps.collect::<Result<_, E>>()? })
+        };
+        let script = self.script.iter().enumerate().map(|(client, script)| mapped(client, script));
+        Ok(Plan {
+            schema: self.schema,
+            seed: self.seed,
+            key: self.key,
+            config: self.config.clone(),
+            minima: self.minima,
+            limits: self.limits,
+            faults: self.faults.clone(),
+            script: script.collect::<Result<_, E>>()?,
+        })
     }
 
     /// The plan of one seed.
