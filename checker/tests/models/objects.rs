@@ -426,7 +426,12 @@ fn register_case(random: &mut Random, count: u64) -> Vec<RegisterOperation> {
         let mut next = state.clone();
         let steps = (0..1 + random.below(3)).map(|_| {
             // The last two have nothing to do with the others.
-            let key = KEYS[2 * usize::try_from(number % 2).unwrap() + random.pick(2)];
+            let first = 2 * usize::try_from(number % 2).unwrap();
+            let (key, other) = (KEYS[first + random.pick(2)], KEYS[first + random.pick(2)]);
+            if random.one_in(4) {
+                exchange(&mut next, key, other);
+                return Step::Swap { key: key.into(), other: other.into() };
+            }
             if random.one_in(2) {
                 let value = int(random.below(3));
                 next.insert(key, value.clone());
@@ -446,6 +451,15 @@ fn register_case(random: &mut Random, count: u64) -> Vec<RegisterOperation> {
     operations
 }
 
+/// What one key holds, the other one holds afterwards.
+fn exchange<K: Ord>(state: &mut BTreeMap<K, Value>, key: K, other: K) {
+    if key != other {
+        let (one, another) = (state.remove(&key), state.remove(&other));
+        state.extend(another.map(|value| (key, value)));
+        state.extend(one.map(|value| (other, value)));
+    }
+}
+
 #[test]
 fn registers_of_which_one_operation_touches_several() {
     let mut tally = Tally::default();
@@ -459,6 +473,7 @@ fn registers_of_which_one_operation_touches_several() {
             for step in operation.op.iter() {
                 match step {
                     Step::Write { key, value } => drop(state.insert(key.clone(), value.clone())),
+                    Step::Swap { key, other } => exchange(&mut state, key.clone(), other.clone()),
                     Step::Read { key } => {
                         let fits = told.as_mut().is_none_or(|told| {
                             *told.next().unwrap() == state.get(key).cloned().unwrap_or_default()
