@@ -3,7 +3,7 @@
 
 use squall::checker::Verdict;
 use squall::trial;
-use squall::workloads::append;
+use squall::workloads::{append, multi};
 
 #[test]
 fn faults_that_change_nothing_make_a_run_vacuous() {
@@ -18,6 +18,14 @@ fn clients_that_never_meet_make_a_run_vacuous() {
     // Two clients over so many keys that they hardly ever touch one at the same time.
     let outcome =
         trial(squall::paxos(3), append(500)).nemesis("none").clients(2).seed(1).duration_ms(1_500).run();
+    assert_eq!(outcome.verdict, Verdict::Vacuous, "{:?}\n{}", outcome.operations, outcome.history_text());
+    assert!(outcome.remarks.iter().any(|remark| remark.contains("overlapped")), "{:?}", outcome.remarks);
+}
+
+#[test]
+fn clients_that_never_meet_at_a_group_of_registers_make_a_run_vacuous() {
+    let outcome =
+        trial(squall::paxos(3), multi(500)).nemesis("none").clients(2).seed(1).duration_ms(1_500).run();
     assert_eq!(outcome.verdict, Verdict::Vacuous, "{:?}\n{}", outcome.operations, outcome.history_text());
     assert!(outcome.remarks.iter().any(|remark| remark.contains("overlapped")), "{:?}", outcome.remarks);
 }

@@ -97,6 +97,11 @@ impl Registers {
     }
 }
 
+/// The group whose registers an operation touches.
+fn group_of(op: &MultiRegisterOp) -> Option<&str> {
+    op.first()?.key().rsplit_once('.').map(|(group, _)| group)
+}
+
 impl Workload for Registers {
     type Spec = MultiRegister;
     type Step = RegistersStep;
@@ -112,6 +117,10 @@ impl Workload for Registers {
 
     fn spec(&self) -> MultiRegister {
         MultiRegister::default()
+    }
+
+    fn object<'a>(&self, op: &'a MultiRegisterOp) -> Option<Cow<'a, str>> {
+        group_of(op).map(Cow::Borrowed)
     }
 
     fn script(&self, shape: &Shape, decide: &Decide) -> Vec<ClientScript<RegistersStep>> {
@@ -170,12 +179,8 @@ impl Workload for Registers {
     }
 
     fn final_reads(&self, issued: &[MultiRegisterOp]) -> Vec<MultiRegisterOp> {
-        let group = |op: &MultiRegisterOp| {
-            let (group, _) = op.first()?.key().rsplit_once('.')?;
-            Some(Arc::<str>::from(group))
-        };
-        let groups: BTreeSet<_> = issued.iter().filter_map(group).collect();
-        groups.into_iter().map(|group| self.read(&group)).collect()
+        let groups: BTreeSet<_> = issued.iter().filter_map(group_of).collect();
+        groups.into_iter().map(|group| self.read(group)).collect()
     }
 
     fn checks(&self) -> Vec<Box<dyn Check<MultiRegister>>> {

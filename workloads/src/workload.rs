@@ -71,6 +71,11 @@ pub trait Workload: 'static {
     /// The specification.
     fn spec(&self) -> Self::Spec;
 
+    /// The object that an operation is about: a run in which operations on one hardly overlap shows little.
+    fn object<'a>(&self, op: &'a <Self::Spec as Spec>::Op) -> Option<Cow<'a, str>> {
+        self.spec().partition(op)
+    }
+
     /// What every client does.
     fn script(&self, shape: &Shape, decide: &Decide) -> Vec<ClientScript<Self::Step>>;
 

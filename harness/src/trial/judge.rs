@@ -51,7 +51,7 @@ pub(crate) fn judge<W: Workload>(workload: &W, evidence: Evidence<W>) -> Outcome
         && let Some(minima) = minima
     {
         let chaos = &history.operations()[..chaos_operations];
-        let reasons = vacuous(workload, &spec, chaos, &faults, minima);
+        let reasons = vacuous(workload, chaos, &faults, minima);
         if !reasons.is_empty() {
             verdict = Verdict::Vacuous;
             remarks.extend(reasons);
@@ -97,7 +97,6 @@ fn count<W: Workload>(workload: &W, operations: &[OperationOf<W>]) -> OperationC
 /// Why a run does not count; empty if it does.
 fn vacuous<W: Workload>(
     workload: &W,
-    spec: &W::Spec,
     chaos: &[OperationOf<W>],
     faults: &[FaultRecord],
     minima: Minima,
@@ -111,7 +110,7 @@ fn vacuous<W: Workload>(
     let ok = count(workload, chaos).ok;
     demand("operations that succeeded", ok, minima.ok);
     demand("percent of operations that succeeded", percent(ok, chaos.len() as u64), minima.ok_percent);
-    let (overlapping, completed) = overlapping::<W>(spec, chaos);
+    let (overlapping, completed) = overlapping(workload, chaos);
     demand(
         "percent of operations that overlapped another on their key",
         percent(overlapping, completed),
@@ -126,14 +125,14 @@ fn percent(part: u64, whole: u64) -> u64 {
     (part * 100).checked_div(whole).unwrap_or(100)
 }
 
-/// Completed operations that overlap another one of their partition, and all completed ones.
-fn overlapping<W: Workload>(spec: &W::Spec, operations: &[OperationOf<W>]) -> (u64, u64) {
+/// Completed operations that overlap another one on their object, and all completed ones.
+fn overlapping<W: Workload>(workload: &W, operations: &[OperationOf<W>]) -> (u64, u64) {
     let mut ends: std::collections::BTreeMap<String, (u64, bool)> = std::collections::BTreeMap::new();
     let (mut overlapping, mut completed) = (0, 0);
     for operation in operations {
         let Some(returned) = operation.returned else { continue };
         completed += 1;
-        let key = spec.partition(&operation.op).unwrap_or_default().into_owned();
+        let key = workload.object(&operation.op).unwrap_or_default().into_owned();
         // Operations come in the order of invocation: one overlaps an earlier one if that one is still open.
         let (end, counted) = ends.entry(key).or_insert((0, true));
         if operation.invoked <= *end {
