@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::sharded::configuration::{Administration, Configuration, Refusal};
 
 pub use resolve::Resolution;
 pub use store::Store;
@@ -103,6 +104,8 @@ pub enum Operation {
         /// In this order.
         steps: Arc<[MicroOperation]>,
     },
+    /// Something that only the controller of a sharded cluster does; it touches no key.
+    Administer(Administration),
 }
 
 /// A step of a transaction.
@@ -146,6 +149,7 @@ impl Operation {
             Self::Swap { first, second } => [first, second].into(),
             Self::Transfer { from, to, .. } => [from, to].into(),
             Self::Transaction { steps } => steps.iter().map(MicroOperation::key).collect(),
+            Self::Administer(_) => Vec::new(),
         };
         keys.sort_unstable();
         keys.dedup();
@@ -174,6 +178,7 @@ impl Operation {
             Self::Transaction { steps } => {
                 steps.iter().any(|step| matches!(step, MicroOperation::Append { .. }))
             }
+            Self::Administer(administration) => matches!(administration, Administration::Change(_)),
             _ => true,
         }
     }
@@ -207,6 +212,7 @@ impl Operation {
                     }
                 })
             }
+            Self::Administer(administration) => several(5, 0).word(administration.digest()),
         }
         .finish()
     }
@@ -228,6 +234,7 @@ impl Operation {
             Self::Swap { first, second } => first.len() + second.len() + 5,
             Self::Transfer { from, to, .. } => from.len() + to.len() + numbers(1),
             Self::Transaction { steps } => steps.iter().map(|step| step.key().len() + numbers(2)).sum(),
+            Self::Administer(administration) => administration.size_bytes(),
         };
         parts + 16
     }
@@ -246,9 +253,24 @@ pub enum Reply {
     Values(Arc<[Option<Value>]>),
     /// The account that should pay does not hold as much: nothing was moved.
     InsufficientFunds,
+    /// A configuration of a sharded cluster.
+    Configuration(Arc<Configuration>),
+    /// The controller refuses what was asked for: nothing was changed.
+    Refused(Refusal),
 }
 
 impl Reply {
+    /// About how many bytes it takes on the wire.
+    pub fn size_bytes(&self) -> usize {
+        let size = |value: &Option<Value>| value.as_ref().map_or(1, |value| 4 + value.len() * 10);
+        match self {
+            Self::Value(value) | Self::Mismatch(value) => 4 + size(value),
+            Self::Values(values) => 4 + values.iter().map(size).sum::<usize>(),
+            Self::Configuration(configuration) => 4 + configuration.size_bytes(),
+            Self::Done | Self::InsufficientFunds | Self::Refused(_) => 4,
+        }
+    }
+
     /// A stable digest of the reply.
     pub fn digest(&self) -> u64 {
         let digest = Digest::new(2);
@@ -262,6 +284,8 @@ impl Reply {
                 })
             }
             Self::InsufficientFunds => digest.word(4),
+            Self::Configuration(configuration) => digest.word(5).word(configuration.digest()),
+            Self::Refused(refusal) => digest.word(6).word(*refusal as u64),
         }
         .finish()
     }

@@ -2,8 +2,8 @@
 //!
 //! Each [`Bug`] is one `if` at the line that it breaks, written as the mistake that a person would make. Switches are
 //! part of a node's configuration, never of its state. Ids starting with B are those of the general catalogue, ids
-//! starting with C belong to this cluster. Not here: lease, membership, sharding and two-phase commit mistakes, whose
-//! parts are missing; and B25, because a leader re-proposes under its own ballot and has no earlier term to count in.
+//! starting with C belong to this cluster. Not here: B25, because a leader re-proposes under its own ballot and has no
+//! earlier term to count in; B44, because groups keep their members; and B52, because nobody waits for a lock.
 
 use alloc::vec::Vec;
 
@@ -19,6 +19,8 @@ pub enum Mode {
     Paxos,
     /// A view service, a primary, a backup and spares.
     PrimaryBackup,
+    /// A controller and several groups of replicas.
+    Sharded,
 }
 
 impl Mode {
@@ -28,6 +30,7 @@ impl Mode {
             Self::Single => "single",
             Self::Paxos => "paxos",
             Self::PrimaryBackup => "primary-backup",
+            Self::Sharded => "sharded",
         }
     }
 }
@@ -48,6 +51,10 @@ pub enum Layer {
     Storage,
     /// Views, primary and backup.
     Views,
+    /// Configurations, and shards that move.
+    Sharding,
+    /// Two-phase commit between groups.
+    Transactions,
 }
 
 macro_rules! catalogue {
@@ -151,6 +158,31 @@ catalogue! {
     RefusalTakenForDeath "C48" "refusal-taken-for-death" Views [PrimaryBackup] "a primary goes on alone when its backup refuses, whatever the boot number";
     RestartedBackupSkipped "C50" "restarted-backup-skipped" Views [PrimaryBackup] "a primary whose backup restarted goes on alone, though that backup may have been promoted before";
     ViewCachedForEver "C49" "view-cached-for-ever" Views [PrimaryBackup] "a client that knows a view never asks for another";
+    RebalanceHashOrder "C20" "rebalance-hash-order" Sharding [Sharded] "shards are spread over groups in the order of a hash map seeded by each replica";
+    RebalanceNotMinimal "C21" "rebalance-not-minimal" Sharding [Sharded] "a rebalance deals all shards anew instead of moving the surplus";
+    QueryFromFollower "C22" "query-from-follower" Sharding [Sharded] "any replica of the controller answers queries from what it has applied";
+    ConfigurationOutsideLog "B43" "configuration-outside-log" Sharding [Sharded] "a leader takes up a configuration at once and not through its group's log";
+    ConfigurationSkipped "B42" "configuration-skipped" Sharding [Sharded] "a group takes up the latest configuration and skips those between";
+    ServedBeforeInstall "B38" "served-before-install" Sharding [Sharded] "a group serves a shard as soon as it is assigned, before the data arrives";
+    ServedAfterFreeze "B37" "served-after-freeze" Sharding [Sharded] "a group goes on serving a shard that it gave away until the copy is deleted";
+    DroppedBeforeAcknowledged "B40" "dropped-before-acknowledged" Sharding [Sharded] "the copy of a shard is deleted once it was sent, before it is acknowledged";
+    AcknowledgedBeforeInstalled "C23" "acknowledged-before-installed" Sharding [Sharded] "a shard is acknowledged when it arrives, before it is in the log";
+    SessionsNotTransferred "B39" "sessions-not-transferred" Sharding [Sharded] "a shard is sent without its sessions";
+    StaleInstall "B41" "stale-install" Sharding [Sharded] "a shard that arrives again is installed again over what was written since";
+    NoReadLocks "B50" "no-read-locks" Transactions [Sharded] "a transaction locks what it writes and not what it reads";
+    DecidedBeforeAllVotes "B47" "decided-before-all-votes" Transactions [Sharded] "a coordinator commits with one vote missing";
+    UnlockedOnTimeout "B46" "unlocked-on-timeout" Transactions [Sharded] "a participant that voted yes gives up by itself after a while";
+    PreparedForgotten "B45" "prepared-forgotten" Transactions [Sharded] "what is prepared is kept in the leader's memory and lost with its leadership";
+    CoordinatorForgets "C24" "coordinator-forgets" Transactions [Sharded] "a coordinator forgets a commit before the participants have acknowledged it";
+    PresumedAbortFromMemory "C25" "presumed-abort-from-memory" Transactions [Sharded] "a leader answers that an attempt it does not know was aborted, without asking its log";
+    FinishDropped "C26" "finish-dropped" Transactions [Sharded] "a participant drops a commit whose client has already gone on";
+    FinishAcknowledgedFromMemory "C27" "finish-acknowledged-from-memory" Transactions [Sharded] "a leader acknowledges a decision on what it does not hold as prepared, without its log";
+    AbortMarksDone "C28" "abort-marks-done" Transactions [Sharded] "an aborted attempt marks the request as done";
+    VoteBeforeLogged "C29" "vote-before-logged" Transactions [Sharded] "a participant votes yes before its promise is in the log";
+    PreparedAcrossConfigurations "B48" "prepared-across-configurations" Transactions [Sharded] "a participant prepares an attempt of another configuration than its own";
+    ReconfigurationIgnoresLocks "B49" "reconfiguration-ignores-locks" Transactions [Sharded] "a configuration takes effect although transactions are open";
+    DeduplicatedByCoordinator "B51" "deduplicated-by-coordinator" Transactions [Sharded] "the group that coordinated remembers what was done, and not the home shard";
+    AttemptByClient "C30" "attempt-by-client" Transactions [Sharded] "attempts at a transaction are numbered by the client's request and not by the log";
 }
 
 impl Bug {

@@ -2,9 +2,10 @@
 //!
 //! A retry keeps its number. Rejections only steer it; a stored reply is the only definite end. A client that gives
 //! up answers `Indeterminate` and is spent: its operation may still happen, so its user goes on with a new node under
-//! a new [`ClientId`]. It keeps nothing on disk. Where a view service says who answers, the client asks it once, and
-//! again only when the primary does not answer or refuses.
+//! a new [`ClientId`]. It keeps nothing on disk. Where a view service or a controller says who answers, the client asks
+//! it once, and again only when whom it named does not answer or refuses.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
@@ -17,7 +18,26 @@ use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
 use crate::primary_backup;
 use crate::session::{ClientId, Outcome, Request};
+use crate::sharded::configuration::{Configuration, GroupId};
+use crate::sharded::message::{ControllerMessage, GroupMessage};
 use crate::view::View;
+
+/// How a client learns whom to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// Any server answers, or says who does.
+    Anyone,
+    /// A view service names the primary.
+    Views {
+        /// Where it is.
+        service: NodeId,
+    },
+    /// A controller says which group serves a shard; it is asked itself for what only it does.
+    Shards {
+        /// Its replicas.
+        controllers: Vec<NodeId>,
+    },
+}
 
 /// Who a client is and whom it asks.
 #[derive(Clone, Debug)]
@@ -30,8 +50,8 @@ pub struct ClientConfig {
     pub servers: Vec<NodeId>,
     /// The server that it is bound to: each operation tries this one first.
     pub home: NodeId,
-    /// The server that says whom to ask, in modes that have one.
-    pub view_service: Option<NodeId>,
+    /// How it learns which of them to ask.
+    pub routing: Routing,
     /// How long it waits for an answer before it asks the next server.
     pub resend: RangeInclusive<Micros>,
     /// How long it tries.
@@ -46,9 +66,13 @@ impl ClientConfig {
         assert!(id.is_client() && servers.contains(&home), "a client is bound to one of its servers");
         let resend = Micros::from_millis(60)..=Micros::from_millis(120);
         let give_up = Micros::from_millis(1_000);
-        Self { id, client, servers, home, view_service: None, resend, give_up, bugs: Bugs::NONE }
+        let routing = Routing::Anyone;
+        Self { id, client, servers, home, routing, resend, give_up, bugs: Bugs::NONE }
     }
 }
+
+/// How long a client waits before it asks again where a key is locked: at random, so that two do not meet for ever.
+const BACK_OFF: RangeInclusive<Micros> = Micros::from_millis(5)..=Micros::from_millis(50);
 
 /// The name of a client's `connection`-th life (from 0), never used before.
 pub fn client_identity(bugs: Bugs, client_slot: u32, connection: u32) -> ClientId {
@@ -84,8 +108,10 @@ pub enum ClientRecord {}
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Outstanding {
     request: Request,
-    /// The server asked last, as an index.
+    /// The server asked last, counted around among those that may answer.
     target: usize,
+    /// Whether it answered, if only that it cannot now.
+    is_refused: bool,
     /// How many rejections it may still follow before it waits for its timer.
     redirects_left: usize,
 }
@@ -96,6 +122,8 @@ pub struct ClientNode {
     seq: u64,
     /// The newest view that it has heard of.
     view: Option<View>,
+    /// The newest configuration that it has heard of.
+    configuration: Option<Arc<Configuration>>,
     outstanding: Option<Outstanding>,
     spent: bool,
 }
@@ -117,7 +145,7 @@ impl Node for ClientNode {
     ) -> Self {
         assert!(disk.is_empty(), "a client keeps nothing on disk");
         assert!(config.servers.contains(&config.home), "a client is bound to one of its servers");
-        Self { seq: 0, view: None, outstanding: None, spent: false }
+        Self { seq: 0, view: None, configuration: None, outstanding: None, spent: false }
     }
 
     fn on(&mut self, config: &ClientConfig, _now: Micros, input: Input<Self>, effects: &mut Effects<Self>) {
@@ -132,6 +160,9 @@ impl Node for ClientNode {
                 message: Message::PrimaryBackup(primary_backup::Message::ViewReply { view: Some(view) }),
                 ..
             } => self.on_view(config, view, effects),
+            Input::Message { message: Message::Configuration(configuration), .. } => {
+                self.on_configuration(config, configuration, effects);
+            }
             Input::Message { .. } => {}
             Input::Timer(ClientTimer::Resend) => self.on_resend(config, effects),
             Input::Timer(ClientTimer::GiveUp) => self.on_give_up(config, effects),
@@ -157,44 +188,110 @@ impl ClientNode {
         let request = Request { client: config.client, seq: self.seq, operation };
         let home = config.servers.iter().position(|server| *server == config.home);
         let target = home.expect("the home is one of the servers");
-        self.outstanding = Some(Outstanding { request, target, redirects_left: config.servers.len() });
+        let redirects_left = config.servers.len();
+        self.outstanding = Some(Outstanding { request, target, is_refused: false, redirects_left });
         effects.arm(ClientTimer::GiveUp, config.give_up..=config.give_up);
         self.ask(config, effects);
     }
 
-    fn ask(&self, config: &ClientConfig, effects: &mut Effects<Self>) {
-        let outstanding = self.outstanding.as_ref().expect("only an outstanding request is sent");
-        assert!(outstanding.target < config.servers.len(), "the target is one of the servers");
+    fn ask(&mut self, config: &ClientConfig, effects: &mut Effects<Self>) {
         match self.target(config) {
-            Some(target) => effects.send(target, Message::Request(outstanding.request.clone())),
-            None => self.ask_for_view(config, effects),
+            Some(target) => effects.send(target, self.question(config)),
+            None => self.ask_the_way(config, effects),
         }
+        let outstanding = self.outstanding.as_mut().expect("only an outstanding request is sent");
+        outstanding.is_refused = false;
         effects.arm(ClientTimer::Resend, config.resend.clone());
     }
 
-    /// Whom the outstanding request goes to; `None`: the view service has yet to say.
-    fn target(&self, config: &ClientConfig) -> Option<NodeId> {
-        match config.view_service {
-            Some(_) => self.view.map(|view| view.primary.server),
-            None => self.outstanding.as_ref().map(|outstanding| config.servers[outstanding.target]),
+    /// Those who may answer the outstanding request; none as long as nobody has said who.
+    fn choices<'a>(&'a self, config: &'a ClientConfig) -> &'a [NodeId] {
+        match &config.routing {
+            Routing::Anyone => &config.servers,
+            Routing::Views { .. } => {
+                self.view.as_ref().map_or(&[], |view| core::slice::from_ref(&view.primary.server))
+            }
+            Routing::Shards { controllers } => match self.group(config) {
+                Some(GroupId::CONTROLLER) => controllers,
+                Some(group) => {
+                    let members = self.configuration.as_ref().and_then(|known| known.groups.get(&group));
+                    members.map_or(&[], Vec::as_slice)
+                }
+                None => &[],
+            },
         }
     }
 
-    fn ask_for_view(&self, config: &ClientConfig, effects: &mut Effects<Self>) {
-        if self.view.is_some() && config.bugs.has(Bug::ViewCachedForEver) {
-            return;
+    /// The group that the outstanding request is for.
+    fn group(&self, config: &ClientConfig) -> Option<GroupId> {
+        let operation = &self.outstanding.as_ref()?.request.operation;
+        let Routing::Shards { .. } = config.routing else { return None };
+        if matches!(operation, Operation::Administer(_)) {
+            return Some(GroupId::CONTROLLER);
         }
-        if let Some(view_service) = config.view_service {
-            effects.send(view_service, Message::PrimaryBackup(primary_backup::Message::GetView));
+        let configuration = self.configuration.as_ref()?;
+        let home = operation.keys().into_iter().map(|key| configuration.shard_of(key)).min()?;
+        Some(configuration.owner(home)).filter(|group| *group != GroupId::CONTROLLER)
+    }
+
+    /// Whom the outstanding request goes to; `None`: somebody has yet to say.
+    fn target(&self, config: &ClientConfig) -> Option<NodeId> {
+        let choices = self.choices(config);
+        let outstanding = self.outstanding.as_ref()?;
+        choices.get(outstanding.target % choices.len().max(1)).copied()
+    }
+
+    /// The outstanding request as its receiver expects it.
+    fn question(&self, config: &ClientConfig) -> Message {
+        let outstanding = self.outstanding.as_ref().expect("only an outstanding request is sent");
+        let request = outstanding.request.clone();
+        match self.group(config) {
+            None => Message::Request(request),
+            Some(GroupId::CONTROLLER) => Message::Controller(ControllerMessage::Request(request)),
+            Some(group) => Message::Group { group, message: GroupMessage::Request(request) },
+        }
+    }
+
+    /// Asks whoever knows who answers.
+    fn ask_the_way(&self, config: &ClientConfig, effects: &mut Effects<Self>) {
+        match &config.routing {
+            Routing::Anyone => {}
+            Routing::Views { service } => {
+                if self.view.is_none() || !config.bugs.has(Bug::ViewCachedForEver) {
+                    effects.send(*service, Message::PrimaryBackup(primary_backup::Message::GetView));
+                }
+            }
+            Routing::Shards { controllers } => {
+                let turn = self.outstanding.as_ref().map_or(0, |outstanding| outstanding.target);
+                let fetch = ControllerMessage::Fetch { group: None, num: None };
+                effects.send(controllers[turn % controllers.len()], Message::Controller(fetch));
+            }
         }
     }
 
     fn on_view(&mut self, config: &ClientConfig, view: View, effects: &mut Effects<Self>) {
-        if config.view_service.is_none() || self.view.is_some_and(|known| known.num >= view.num) {
+        let Routing::Views { .. } = config.routing else { return };
+        if self.view.is_some_and(|known| known.num >= view.num) {
             return;
         }
         self.view = Some(view);
         if self.outstanding.is_some() {
+            self.ask(config, effects);
+        }
+    }
+
+    fn on_configuration(
+        &mut self,
+        config: &ClientConfig,
+        configuration: Arc<Configuration>,
+        effects: &mut Effects<Self>,
+    ) {
+        if self.configuration.as_ref().is_some_and(|known| known.num >= configuration.num) {
+            return;
+        }
+        self.configuration = Some(configuration);
+        // What goes to the controller goes there in any configuration.
+        if self.group(config).is_some_and(|group| group != GroupId::CONTROLLER) {
             self.ask(config, effects);
         }
     }
@@ -207,42 +304,64 @@ impl ClientNode {
         outcome: Outcome,
         effects: &mut Effects<Self>,
     ) {
-        let target = self.target(config);
-        let Some(outstanding) = &mut self.outstanding else { return };
+        let Some(outstanding) = &self.outstanding else { return };
         assert!(!self.spent, "a spent client has nothing outstanding");
         if seq != outstanding.request.seq && !config.bugs.has(Bug::LateReply) {
             return;
         }
+        // A late rejection by another server says nothing about the one asked last.
+        let is_of_target = self.target(config) == Some(from);
         match outcome {
             Outcome::Reply(reply) => self.finish(ClientAnswer::Reply(reply), effects),
-            Outcome::NotLeader { hint } => {
-                // A late rejection by another server says nothing about the one asked last.
-                if target != Some(from) || outstanding.redirects_left == 0 {
-                    return;
+            _ if !is_of_target => {}
+            Outcome::NotLeader { hint } => self.on_not_leader(config, hint, effects),
+            Outcome::WrongGroup => {
+                if self.may_redirect() {
+                    self.ask_the_way(config, effects);
                 }
-                if config.view_service.is_some() {
-                    outstanding.redirects_left -= 1;
-                    self.ask_for_view(config, effects);
-                    return;
-                }
-                let hinted = hint.and_then(|hint| config.servers.iter().position(|server| *server == hint));
-                outstanding.redirects_left -= 1;
-                outstanding.target = hinted.unwrap_or((outstanding.target + 1) % config.servers.len());
-                self.ask(config, effects);
+            }
+            Outcome::Locked => {
+                let outstanding = self.outstanding.as_mut().expect("just seen");
+                outstanding.is_refused = true;
+                effects.arm(ClientTimer::Resend, BACK_OFF);
             }
         }
     }
 
+    fn on_not_leader(&mut self, config: &ClientConfig, hint: Option<NodeId>, effects: &mut Effects<Self>) {
+        if !self.may_redirect() {
+            return;
+        }
+        if let Routing::Views { .. } = config.routing {
+            self.ask_the_way(config, effects);
+            return;
+        }
+        let hinted = hint.and_then(|hint| self.choices(config).iter().position(|server| *server == hint));
+        let outstanding = self.outstanding.as_mut().expect("only an outstanding request is redirected");
+        outstanding.target = hinted.unwrap_or(outstanding.target + 1);
+        self.ask(config, effects);
+    }
+
+    /// Counts one more rejection; whether it may be followed.
+    fn may_redirect(&mut self) -> bool {
+        let Some(outstanding) = &mut self.outstanding else { return false };
+        let may = outstanding.redirects_left > 0;
+        outstanding.redirects_left = outstanding.redirects_left.saturating_sub(1);
+        may
+    }
+
     fn on_resend(&mut self, config: &ClientConfig, effects: &mut Effects<Self>) {
         let Some(outstanding) = &mut self.outstanding else { return };
-        outstanding.target = (outstanding.target + 1) % config.servers.len();
+        if !outstanding.is_refused {
+            outstanding.target += 1;
+        }
         outstanding.redirects_left = config.servers.len();
         if config.bugs.has(Bug::RetryWithNewSequence) {
             self.seq += 1;
             outstanding.request.seq = self.seq;
         }
-        if self.view.is_some() {
-            self.ask_for_view(config, effects);
+        if self.target(config).is_some() {
+            self.ask_the_way(config, effects);
         }
         self.ask(config, effects);
     }

@@ -4,6 +4,7 @@
 //! node reads one. Values and states appear as digests. One enum serves all modes, so that monitors need not know
 //! which one runs.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -12,6 +13,8 @@ use serde::Serialize;
 use crate::paxos::{Ballot, Slot};
 use crate::primary_backup::ViewEvent;
 use crate::session::ClientId;
+use crate::sharded::configuration::GroupId;
+use crate::sharded::event::ShardEvent;
 
 /// Something that happened in a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -160,6 +163,15 @@ pub enum Event {
     },
     /// In the mode primary-backup.
     View(ViewEvent),
+    /// Something happened to a shard, a configuration or a transaction.
+    Shard(ShardEvent),
+    /// Something happened in one of several groups.
+    InGroup {
+        /// Which.
+        group: GroupId,
+        /// What.
+        event: Box<Event>,
+    },
 }
 
 /// Why a leader or candidate became a follower.
@@ -197,6 +209,8 @@ impl Event {
             Self::SnapshotInstalled { .. } => "snapshot-installed",
             Self::SnapshotRestored { .. } => "snapshot-restored",
             Self::View(event) => event.kind(),
+            Self::Shard(event) => event.kind(),
+            Self::InGroup { event, .. } => event.kind(),
         }
     }
 
@@ -228,5 +242,18 @@ impl Event {
         "view-acknowledged",
         "operation-performed",
         "operation-completed",
+        "configuration-made",
+        "configured",
+        "shard-served",
+        "shard-frozen",
+        "transfer-sent",
+        "shard-installed",
+        "shard-dropped",
+        "shard-executed",
+        "transaction-begun",
+        "transaction-prepared",
+        "transaction-decided",
+        "transaction-finished",
+        "transaction-forgotten",
     ];
 }

@@ -9,6 +9,9 @@
 //! E2 one version per mutation; E3 one reply per mutation; E4 no reply before execution. P: see [`primary_backup`].
 //! Memory is bounded: the oldest slots and mutations are forgotten, and then not judged.
 
+mod all;
+mod shards;
+
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -22,6 +25,8 @@ use crate::primary_backup::ViewEvent;
 use crate::session::ClientId;
 
 pub mod primary_backup;
+pub use all::Monitors;
+pub use shards::ShardMonitor;
 
 /// Slots remembered.
 const SLOTS_MAX: usize = 1 << 16;
@@ -176,7 +181,9 @@ impl Monitor {
             | Event::Executed { .. }
             | Event::ReplySent { .. }
             | Event::LogFull { .. }
-            | Event::SnapshotInstalling { .. } => Ok(()),
+            | Event::SnapshotInstalling { .. }
+            | Event::Shard(_)
+            | Event::InGroup { .. } => Ok(()),
         }
     }
 
@@ -450,6 +457,11 @@ impl Monitor {
     fn is_version_missing(&self) -> bool {
         let known = self.mutations.range(..=self.version_restored).count() as u64;
         known < self.version_restored
+    }
+
+    /// Whether a server is under watch.
+    pub fn watches(&self, node: NodeId) -> bool {
+        self.servers.contains_key(&node)
     }
 
     /// The ids of the servers under watch.

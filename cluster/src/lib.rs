@@ -22,6 +22,7 @@ pub mod paxos;
 pub mod primary_backup;
 pub mod replica;
 pub mod session;
+pub mod sharded;
 pub mod single;
 pub mod view;
 pub mod waiting;

@@ -3,11 +3,15 @@
 //! Clients and servers of every mode speak it, so that hosts, filters and traces need only one type. The sender of a
 //! message is known to its receiver from the host, not from the message.
 
+use alloc::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::paxos;
 use crate::primary_backup;
 use crate::session::{ClientId, Outcome, Request};
+use crate::sharded::configuration::{Configuration, GroupId};
+use crate::sharded::message::{ControllerMessage, GroupMessage};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,6 +31,17 @@ pub enum Message {
     Paxos(paxos::Message<Request>),
     /// Servers of the mode primary-backup, their view service and its clients.
     PrimaryBackup(primary_backup::Message),
+    /// To the replica of a shard group on this host.
+    Group {
+        /// Which group.
+        group: GroupId,
+        /// What is said.
+        message: GroupMessage,
+    },
+    /// To the replica of the controller on this host.
+    Controller(ControllerMessage),
+    /// The controller shows a client a configuration.
+    Configuration(Arc<Configuration>),
 }
 
 impl Message {
@@ -36,8 +51,13 @@ impl Message {
             Self::Request(_) => "request",
             Self::Response { outcome: Outcome::Reply(_), .. } => "reply",
             Self::Response { outcome: Outcome::NotLeader { .. }, .. } => "not-leader",
+            Self::Response { outcome: Outcome::WrongGroup, .. } => "wrong-group",
+            Self::Response { outcome: Outcome::Locked, .. } => "locked",
             Self::Paxos(message) => message.kind(),
             Self::PrimaryBackup(message) => message.kind(),
+            Self::Group { message, .. } => message.kind(),
+            Self::Controller(message) => message.kind(),
+            Self::Configuration(_) => "configuration",
         }
     }
 
@@ -65,5 +85,15 @@ impl Message {
         "transfer",
         "transfer-ack",
         "refused",
+        "wrong-group",
+        "locked",
+        "configuration",
+        "configuration-request",
+        "shard-transfer",
+        "shard-transfer-ack",
+        "transaction-prepare",
+        "transaction-vote",
+        "transaction-decision",
+        "transaction-finished",
     ];
 }

@@ -1,21 +1,26 @@
 //! A replica of one group: agreement, application and sessions put together.
 //!
 //! A request is proposed by the leader, executed by every replica when its slot is applied, in slot order, and
-//! answered by the leader that proposed it. Reads go through the log like writes. The shard is volatile: a restart
-//! starts from the last snapshot and executes the log again as far as it is known to be chosen.
+//! answered by the leader that proposed it. Reads go through the log like writes. What is replicated is any
+//! [`Machine`]; it is volatile: a restart starts from the last snapshot and executes the log again as far as it is
+//! known to be chosen.
 
 use alloc::vec::Vec;
+use core::fmt::Debug;
+use core::hash::Hash;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::app::Operation;
-use crate::bugs::Bug;
+use crate::app::{Operation, Reply};
+use crate::bugs::{Bug, Bugs};
 use crate::digest::Digest;
 use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
 use crate::paxos::{self, Ballot, Command, Entry, Paxos, Slot, Snapshot};
-use crate::session::{ClientId, Outcome, Request, Shard};
+use crate::session::{ClientId, Execution, Outcome, Request, Session, Shard};
+use crate::sharded::configuration::Administration;
 use crate::waiting::Waiting;
 
 /// Who a replica is, and how it runs.
@@ -89,6 +94,61 @@ pub trait ServerView {
     }
 }
 
+/// What a group replicates: a deterministic machine that executes requests, each mutation at most once.
+pub trait Machine: Clone + Eq + Hash + Debug + Default + Serialize + DeserializeOwned + 'static {
+    /// Executes a request at most once. `replica` is where it happens, which only a mistake can depend on.
+    fn execute(&mut self, request: &Request, bugs: Bugs, replica: NodeId) -> Execution;
+    /// What an operation would answer now, without running it.
+    fn evaluate(&self, operation: &Operation) -> Reply;
+    /// The final answer to a mutation that was executed already.
+    fn stored(&self, request: &Request, bugs: Bugs) -> Option<Outcome>;
+    /// The session of a client.
+    fn session(&self, client: ClientId) -> Option<&Session>;
+    /// Stores the outcome of a client's latest request.
+    fn remember(&mut self, client: ClientId, seq: u64, outcome: Outcome);
+    /// How many mutations were executed.
+    fn version(&self) -> u64;
+    /// The digest of everything in it.
+    fn digest(&self) -> u64;
+    /// What is left when a copy forgets the sessions.
+    #[must_use]
+    fn without_sessions(&self) -> Self;
+}
+
+impl Machine for Shard {
+    fn execute(&mut self, request: &Request, bugs: Bugs, _replica: NodeId) -> Execution {
+        self.execute(request, bugs)
+    }
+
+    fn evaluate(&self, operation: &Operation) -> Reply {
+        self.data().evaluate(operation)
+    }
+
+    fn stored(&self, request: &Request, bugs: Bugs) -> Option<Outcome> {
+        self.stored(request, bugs)
+    }
+
+    fn session(&self, client: ClientId) -> Option<&Session> {
+        self.session(client)
+    }
+
+    fn remember(&mut self, client: ClientId, seq: u64, outcome: Outcome) {
+        self.remember(client, seq, outcome);
+    }
+
+    fn version(&self) -> u64 {
+        self.version()
+    }
+
+    fn digest(&self) -> u64 {
+        self.digest()
+    }
+
+    fn without_sessions(&self) -> Self {
+        self.without_sessions()
+    }
+}
+
 /// Nobody invokes or answers anything at a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Nothing {}
@@ -104,16 +164,16 @@ struct Waiter {
 
 /// The state machine of a replica.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Replica {
+pub struct Replica<M = Shard> {
     paxos: Paxos<Request>,
-    shard: Shard,
+    machine: M,
     applied: Slot,
     incarnation: u64,
     /// Who waits, by the slot in which its request was proposed.
     waiting: Waiting<Waiter>,
 }
 
-impl Node for Replica {
+impl<M: Machine> Node for Replica<M> {
     type Config = ReplicaConfig;
     type Message = Message;
     type Timer = ReplicaTimer;
@@ -131,8 +191,8 @@ impl Node for Replica {
         let mut inner = Effects::new();
         let paxos = Paxos::boot(config, incarnation, disk, &mut inner);
         absorb(inner, effects);
-        let (shard, waiting) = (Shard::default(), Waiting::default());
-        let mut replica = Self { paxos, shard, applied: Slot::ZERO, incarnation, waiting };
+        let (machine, waiting) = (M::default(), Waiting::default());
+        let mut replica = Self { paxos, machine, applied: Slot::ZERO, incarnation, waiting };
         if replica.restore() {
             let (last, state, version) = replica.position();
             effects.event(Event::SnapshotRestored { last, state, version });
@@ -151,7 +211,7 @@ impl Node for Replica {
             Input::Message { from, message: Message::Request(request) } => {
                 self.on_request(config, from, request, effects);
             }
-            Input::Message { message: Message::Response { .. } | Message::PrimaryBackup(_), .. } => {}
+            Input::Message { .. } => {}
             Input::Invoke(nothing) => match nothing {},
         }
         absorb(inner, effects);
@@ -159,19 +219,19 @@ impl Node for Replica {
     }
 }
 
-fn absorb(inner: Effects<Paxos<Request>>, effects: &mut Effects<Replica>) {
+fn absorb<M: Machine>(inner: Effects<Paxos<Request>>, effects: &mut Effects<Replica<M>>) {
     effects.absorb(inner, Message::Paxos, |record| record, |timer| timer);
 }
 
-impl Replica {
+impl<M: Machine> Replica<M> {
     /// Its part in the agreement.
     pub fn paxos(&self) -> &Paxos<Request> {
         &self.paxos
     }
 
     /// What it applied.
-    pub fn shard(&self) -> &Shard {
-        &self.shard
+    pub fn machine(&self) -> &M {
+        &self.machine
     }
 
     /// Brings application and waiting clients up to date with the agreement.
@@ -189,14 +249,14 @@ impl Replica {
     }
 
     fn position(&self) -> (Slot, u64, u64) {
-        (self.applied, self.shard.digest(), self.shard.version())
+        (self.applied, self.machine.digest(), self.machine.version())
     }
 
     /// Takes over the snapshot of the agreement, if it has a new one.
     fn restore(&mut self) -> bool {
         let Some(snapshot) = self.paxos.take_restored() else { return false };
         // Only damage taken for data does not decode.
-        self.shard = postcard::from_bytes(&snapshot.state).unwrap_or_default();
+        self.machine = postcard::from_bytes(&snapshot.state).unwrap_or_default();
         self.applied = snapshot.last;
         self.waiting.forget_up_to(snapshot.last);
         true
@@ -208,8 +268,8 @@ impl Replica {
             return;
         }
         let forgets = config.bugs.has(Bug::SnapshotWithoutSessions);
-        let shard = if forgets { self.shard.without_sessions() } else { self.shard.clone() };
-        let state = postcard::to_allocvec(&shard).expect("a shard can always be encoded").into();
+        let machine = if forgets { self.machine.without_sessions() } else { self.machine.clone() };
+        let state = postcard::to_allocvec(&machine).expect("a machine can always be encoded").into();
         let mut inner = Effects::new();
         self.paxos.compact(config, Snapshot { last: self.applied, state }, &mut inner);
         absorb(inner, effects);
@@ -222,22 +282,28 @@ impl Replica {
         request: Request,
         effects: &mut Effects<Self>,
     ) {
+        let is_query = matches!(request.operation, Operation::Administer(Administration::Query { .. }));
+        if is_query && config.bugs.has(Bug::QueryFromFollower) {
+            let outcome = Outcome::Reply(self.machine.evaluate(&request.operation));
+            self.respond(from, &request, outcome, effects);
+            return;
+        }
         if self.paxos.leading().is_none() {
             self.reject(config, from, &request, effects);
             return;
         }
         if config.bugs.has(Bug::LocalReads) && !request.operation.is_mutation() {
-            let outcome = Outcome::Reply(self.shard.data().evaluate(&request.operation));
+            let outcome = Outcome::Reply(self.machine.evaluate(&request.operation));
             self.respond(from, &request, outcome, effects);
             return;
         }
         // What was executed needs no slot. This saves one; what makes execution unique is the rule at apply.
         if !config.bugs.has(Bug::NoDeduplication) {
-            if let Some(outcome) = self.shard.stored(&request, config.bugs) {
+            if let Some(outcome) = self.machine.stored(&request, config.bugs) {
                 self.respond(from, &request, outcome, effects);
                 return;
             }
-            if self.shard.session(request.client).is_some_and(|session| session.seq > request.seq) {
+            if self.machine.session(request.client).is_some_and(|session| session.seq > request.seq) {
                 return;
             }
         }
@@ -267,7 +333,7 @@ impl Replica {
             request.operation.is_mutation() && !matches!(request.operation, Operation::Cas { .. });
         if config.bugs.has(Bug::ReplyBeforeCommit) && can_guess {
             // As far as the leader can tell by now.
-            let reply = self.shard.data().evaluate(&request.operation);
+            let reply = self.machine.evaluate(&request.operation);
             self.respond(from, &request, Outcome::Reply(reply), effects);
             return;
         }
@@ -278,9 +344,9 @@ impl Replica {
     fn reject(&mut self, config: &ReplicaConfig, to: NodeId, request: &Request, effects: &mut Effects<Self>) {
         let hint = self.paxos.leader_hint().filter(|hint| *hint != config.id);
         let outcome = Outcome::NotLeader { hint };
-        let done = self.shard.session(request.client).map_or(0, |session| session.seq);
+        let done = self.machine.session(request.client).map_or(0, |session| session.seq);
         if config.bugs.has(Bug::RejectionCached) && request.seq > done {
-            self.shard.remember(request.client, request.seq, outcome.clone());
+            self.machine.remember(request.client, request.seq, outcome.clone());
         }
         effects.send(to, Message::Response { client: request.client, seq: request.seq, outcome });
     }
@@ -327,9 +393,9 @@ impl Replica {
             Entry::Noop => None,
             // Damage taken for data may number a request 0.
             Entry::Command(request) if request.seq == 0 => None,
-            Entry::Command(request) => Some((request, self.shard.execute(request, config.bugs))),
+            Entry::Command(request) => Some((request, self.machine.execute(request, config.bugs, config.id))),
         };
-        effects.event(Event::Applied { slot, entry: entry.digest(), state: self.shard.digest() });
+        effects.event(Event::Applied { slot, entry: entry.digest(), state: self.machine.digest() });
         let Some((request, execution)) = execution else { return };
         let Some(outcome) = execution.outcome else { return };
         if let Some(version) = execution.version {
@@ -352,7 +418,7 @@ impl Replica {
     }
 }
 
-impl ServerView for Replica {
+impl<M: Machine> ServerView for Replica<M> {
     fn role(&self) -> &'static str {
         self.paxos.role()
     }
@@ -374,15 +440,13 @@ impl ServerView for Replica {
     }
 
     fn state_digest(&self) -> u64 {
-        self.shard.digest()
+        self.machine.digest()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::Reply;
-    use crate::bugs::Bugs;
     use crate::node::Output;
     use crate::paxos::{PromisePage, Timer};
 

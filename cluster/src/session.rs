@@ -10,7 +10,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::{Operation, Reply, Store};
+use crate::app::{Key, Operation, Reply, Store, Value};
 use crate::bugs::{Bug, Bugs};
 use crate::digest::Digest;
 use crate::node::NodeId;
@@ -54,6 +54,10 @@ pub enum Outcome {
         /// Who does, as far as it knows.
         hint: Option<NodeId>,
     },
+    /// A rejection: some key is not served by this group in the configuration that it follows.
+    WrongGroup,
+    /// A rejection: a transaction holds some key, or this attempt at one was aborted.
+    Locked,
 }
 
 impl Outcome {
@@ -62,6 +66,16 @@ impl Outcome {
         match self {
             Self::Reply(reply) => reply.digest(),
             Self::NotLeader { .. } => Digest::new(5).finish(),
+            Self::WrongGroup => Digest::new(28).finish(),
+            Self::Locked => Digest::new(29).finish(),
+        }
+    }
+
+    /// About how many bytes it takes on the wire.
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Self::Reply(reply) => 8 + reply.size_bytes(),
+            Self::NotLeader { .. } | Self::WrongGroup | Self::Locked => 8,
         }
     }
 }
@@ -149,6 +163,39 @@ impl Shard {
             self.evict();
         }
         Execution { outcome: Some(Outcome::Reply(reply)), version: Some(self.version) }
+    }
+
+    /// Takes over this shard's part of a request that touches several, resolved elsewhere: its writes, whatever the
+    /// session holds, and its mark, if the session has not gone on. The version rises where something is written, and
+    /// for every mutation in its home shard.
+    pub fn commit(
+        &mut self,
+        request: &Request,
+        outcome: &Outcome,
+        writes: &[(Key, Option<Value>)],
+        is_home: bool,
+        marks: bool,
+    ) -> Option<u64> {
+        assert!(request.seq > 0, "requests are numbered from 1");
+        for (key, value) in writes {
+            self.data.set(key, value.clone());
+        }
+        let done = self.sessions.get(&request.client).map_or(0, |session| session.seq);
+        if marks && request.seq > done {
+            self.remember(request.client, request.seq, outcome.clone());
+        }
+        if writes.is_empty() && !(is_home && request.operation.is_mutation()) {
+            return None;
+        }
+        self.version += 1;
+        Some(self.version)
+    }
+
+    /// About how many bytes it takes on the wire.
+    pub fn size_bytes(&self) -> usize {
+        let entry = |(key, value): (&Key, &Value)| 8 + key.len() + value.len() * 10;
+        let sessions: usize = self.sessions.values().map(|session| 24 + session.outcome.size_bytes()).sum();
+        32 + self.data.iter().map(entry).sum::<usize>() + sessions
     }
 
     /// The final answer to a mutation that was executed already.

@@ -93,7 +93,7 @@ pub mod store;
 pub mod system;
 pub mod trial;
 
-pub use node::{paxos, primary_backup, single};
+pub use node::{paxos, primary_backup, sharded, single};
 pub use squall_checker as checker;
 pub use squall_workloads as workloads;
 pub use system::{NodeContext, NodeName, System};

@@ -8,6 +8,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::sharded::configuration::Refusal;
+
 use super::{Key, MicroOperation, OPENING_BALANCE, Operation, Reply, Value};
 
 /// What an operation comes to.
@@ -64,6 +66,7 @@ impl Operation {
             }
             Self::Transfer { from, to, amount } => transfer(from, to, i64::from(*amount), read),
             Self::Transaction { steps } => transaction(steps, read),
+            Self::Administer(_) => Resolution::answer(Reply::Refused(Refusal::NotTheController)),
         }
     }
 }

@@ -8,6 +8,7 @@ use core::cell::RefCell;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sharded::configuration::Refusal;
 
 fn value(elements: &[i64]) -> Value {
     elements.into()
@@ -196,6 +197,7 @@ fn model(map: &mut Map, operation: &Operation) -> Reply {
             }
             return Reply::Values(seen.into());
         }
+        Operation::Administer(_) => return Reply::Refused(Refusal::NotTheController),
     }
     Reply::Done
 }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ballot, Command, Config, Message, Paxos, Record, Role, Slot};
+use super::{Ballot, Command, Config, Entry, Message, Paxos, Record, Role, Slot};
 use crate::bugs::Bug;
 use crate::event::{Event, StepDownReason};
 use crate::node::{Effects, NodeId};
@@ -146,23 +146,28 @@ impl<C: Command> Paxos<C> {
         self.transfers.latest.as_ref()
     }
 
-    /// Replaces the disk by what this replica knows: a crash finds all of the old, or all of the new.
-    fn write_snapshot(&mut self, config: &Config, deferring: Bug, effects: &mut Effects<Self>) {
-        let snapshot = self.transfers.latest.clone().expect("there is a snapshot to write");
+    /// Everything that this replica's disk has to hold.
+    pub fn records(&self, config: &Config) -> Vec<Record<C>> {
         let identity = self.votes.then_some(Record::Identity { node: config.id });
         let promise = self.votes.then_some(Record::Promise { ballot: self.promised });
-        let mut records: Vec<_> = identity.into_iter().chain(promise).collect();
-        if config.bugs.has(deferring) {
-            self.deferred.push(Record::Snapshot(snapshot));
-        } else {
-            records.push(Record::Snapshot(snapshot));
-        }
-        let accepted = self.log.accepted();
-        records.extend(accepted.map(|(slot, ballot, entry)| Record::Accept {
+        let snapshot = self.transfers.latest.clone().map(Record::Snapshot);
+        let accept = |(slot, ballot, entry): (Slot, Ballot, &Entry<C>)| Record::Accept {
             slot,
             ballot,
             entry: entry.clone(),
-        }));
+        };
+        let before = identity.into_iter().chain(promise).chain(snapshot);
+        before.chain(self.log.accepted().map(accept)).collect()
+    }
+
+    /// Replaces the disk by what this replica knows: a crash finds all of the old, or all of the new.
+    fn write_snapshot(&mut self, config: &Config, deferring: Bug, effects: &mut Effects<Self>) {
+        assert!(self.transfers.latest.is_some(), "there is a snapshot to write");
+        let mut records = self.records(config);
+        if config.bugs.has(deferring) {
+            let is_snapshot = |record: &mut Record<C>| matches!(record, Record::Snapshot(_));
+            self.deferred.extend(records.extract_if(.., is_snapshot));
+        }
         effects.replace(records);
     }
 

@@ -100,7 +100,9 @@ fn toll(fault: &Fault, topology: &Topology) -> Toll {
         | Fault::ClientCrash { .. }
         | Fault::ClockJump { .. }
         | Fault::ClockDrift { .. }
-        | Fault::ClockStrobe { .. } => Toll::Servers(0),
+        | Fault::ClockStrobe { .. }
+        | Fault::Reconfigure { .. }
+        | Fault::Storm { .. } => Toll::Servers(0),
         // Down, paused, full, or about to be; and a swizzle ends with everybody cut off.
         _ => Toll::Service,
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::fault::Family;
-use super::model::{Standing, Topology, standing};
+use super::model::{Mode, Standing, Topology, standing};
 use super::validate::servers_needed;
 
 /// A kind of fault that can be selected.
@@ -83,6 +83,15 @@ pub const KINDS: &[Kind] = &[
         "the disk is full, which stops the server at its next write",
     ),
     kind("wipe", Family::Disk, "wipe", "everything on the disk is gone"),
+    kind("join", Family::Cluster, "reconfigure", "a group takes part, and gets its share of the shards"),
+    kind(
+        "leave",
+        Family::Cluster,
+        "reconfigure",
+        "a group takes part no longer, and its shards go elsewhere",
+    ),
+    kind("move", Family::Cluster, "reconfigure", "one shard goes to another group"),
+    kind("storm", Family::Cluster, "storm", "groups come and go and shards move, one change after the other"),
 ];
 
 impl Family {
@@ -94,6 +103,7 @@ impl Family {
             Self::Process => "who runs, and how fast",
             Self::Clock => "what time servers believe it is",
             Self::Disk => "what servers remember",
+            Self::Cluster => "which group serves what",
         }
     }
 }
@@ -109,7 +119,8 @@ impl Kind {
             "rolling-restart" => 2,
             _ => servers_needed(self.fault),
         };
-        topology.servers >= needed
+        let has_groups = topology.mode == Mode::Sharded || self.family != Family::Cluster;
+        topology.servers >= needed && has_groups
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::fault::{ClientSide, DiskLoss, Fault, Links, PlannedFault, Target};
+use super::fault::{ClientSide, ClusterChange, DiskLoss, Fault, Links, PlannedFault, Target};
 use super::surface::Endpoint;
 
 /// Milliseconds as `1.200s`.
@@ -119,7 +119,22 @@ impl Display for Fault {
             | Self::Truncate { .. }
             | Self::DiskFull { .. }
             | Self::Wipe { .. } => describe_disk(self, f),
+            Self::Reconfigure { change } => write!(f, "{change}"),
+            Self::Storm { changes } => {
+                let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+                write!(f, "one after the other: {}", changes.join(", "))
+            }
             _ => describe_machine(self, f),
+        }
+    }
+}
+
+impl Display for ClusterChange {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Join(group) => write!(f, "join g{group}"),
+            Self::Leave(group) => write!(f, "leave g{group}"),
+            Self::Move { shard, to } => write!(f, "move s{shard} to g{to}"),
         }
     }
 }

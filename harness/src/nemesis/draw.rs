@@ -6,8 +6,8 @@
 use std::ops::RangeInclusive;
 
 use super::catalogue::Kind;
-use super::fault::{ClientSide, DiskLoss, Family, Fault, Links, Target};
-use super::model::{Mode, Topology, message_kinds};
+use super::fault::{ClientSide, ClusterChange, DiskLoss, Family, Fault, Links, Target};
+use super::model::{Mode, SHARD_GROUPS, SHARDS, Topology, message_kinds};
 use squall_workloads::decide::{Draw, PPM_ALWAYS};
 
 /// The shortest fault that is drawn.
@@ -36,6 +36,7 @@ pub(super) fn draw_fault(kind: &Kind, draw: &mut Draw, style: &Style, topology: 
         Family::Process => process(kind.name, draw, style, topology),
         Family::Clock => clock(kind.name, draw, style, topology),
         Family::Disk => disk(kind.name, draw, style, topology),
+        Family::Cluster => cluster(kind.name, draw),
     };
     assert_eq!(fault.name(), kind.fault, "{} draws what it says", kind.name);
     let for_ms = length_ms(draw, range_ms).min((topology.horizon_ms / 2).max(1));
@@ -307,5 +308,34 @@ fn disk(name: &str, draw: &mut Draw, style: &Style, topology: &Topology) -> (Fau
         "disk-full" => (Fault::DiskFull { target: whom }, SHORTEST_MS..=600),
         "wipe" => (Fault::Wipe { target: whom }, SHORTEST_MS..=600),
         other => unreachable!("{other} is not a fault of disks"),
+    }
+}
+
+/// Changes that a storm has, at most: with those of other faults, few enough for one run.
+const STORM_CHANGES_MAX: u64 = 6;
+
+fn cluster(name: &str, draw: &mut Draw) -> (Fault, RangeInclusive<u64>) {
+    let change = match name {
+        "storm" => {
+            let count = draw.range(2..=STORM_CHANGES_MAX);
+            let changes = (0..count).map(|_| {
+                let kind = *draw.pick(&["join", "leave", "move", "move"]);
+                cluster_change(kind, draw)
+            });
+            return (Fault::Storm { changes: changes.collect() }, 200..=2_000);
+        }
+        _ => cluster_change(name, draw),
+    };
+    (Fault::Reconfigure { change }, SHORTEST_MS..=SHORTEST_MS)
+}
+
+fn cluster_change(name: &str, draw: &mut Draw) -> ClusterChange {
+    let group = small(draw.range(1..=u64::from(SHARD_GROUPS)));
+    let shard = small(draw.below(u64::from(SHARDS)));
+    match name {
+        "join" => ClusterChange::Join(group),
+        "leave" => ClusterChange::Leave(group),
+        "move" => ClusterChange::Move { shard, to: group },
+        other => unreachable!("{other} is not a change of a cluster"),
     }
 }

@@ -103,11 +103,14 @@ pub enum Family {
     Clock,
     /// What they remember.
     Disk,
+    /// Which groups take part, and which serves what.
+    Cluster,
 }
 
 impl Family {
     /// All families, in the order in which they are listed.
-    pub const ALL: [Self; 5] = [Self::Partition, Self::Link, Self::Process, Self::Clock, Self::Disk];
+    pub const ALL: [Self; 6] =
+        [Self::Partition, Self::Link, Self::Process, Self::Clock, Self::Disk, Self::Cluster];
 
     /// The name by which it is selected.
     pub fn name(self) -> &'static str {
@@ -117,6 +120,7 @@ impl Family {
             Self::Process => "process",
             Self::Clock => "clock",
             Self::Disk => "disk",
+            Self::Cluster => "cluster",
         }
     }
 }
@@ -381,6 +385,34 @@ pub enum Fault {
         /// Which.
         target: Target,
     },
+    /// The operator changes which groups take part, or which serves what. A change that makes no sense when its turn
+    /// comes is refused and does nothing.
+    Reconfigure {
+        /// How.
+        change: ClusterChange,
+    },
+    /// Changes follow each other, evenly over the fault.
+    Storm {
+        /// In this order; never empty.
+        changes: Vec<ClusterChange>,
+    },
+}
+
+/// A change of the configuration of a sharded cluster. Groups count from 1, shards from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ClusterChange {
+    /// A group takes part.
+    Join(u32),
+    /// A group takes part no longer.
+    Leave(u32),
+    /// A shard goes to a group.
+    Move {
+        /// This shard.
+        shard: u32,
+        /// To this group.
+        to: u32,
+    },
 }
 
 impl Fault {
@@ -421,6 +453,8 @@ impl Fault {
             Self::Truncate { .. } => "truncate",
             Self::DiskFull { .. } => "disk-full",
             Self::Wipe { .. } => "wipe",
+            Self::Reconfigure { .. } => "reconfigure",
+            Self::Storm { .. } => "storm",
         }
     }
 
@@ -459,6 +493,7 @@ impl Fault {
             | Self::Truncate { .. }
             | Self::DiskFull { .. }
             | Self::Wipe { .. } => Family::Disk,
+            Self::Reconfigure { .. } | Self::Storm { .. } => Family::Cluster,
         }
     }
 
@@ -503,7 +538,9 @@ impl Fault {
             | Self::Swizzle { .. }
             | Self::ClientCrash { .. }
             | Self::CrashAll { .. }
-            | Self::RollingRestart { .. } => Vec::new(),
+            | Self::RollingRestart { .. }
+            | Self::Reconfigure { .. }
+            | Self::Storm { .. } => Vec::new(),
         }
     }
 }

@@ -49,6 +49,7 @@ fn build<'topology>(
     let profile = Profile::draw(&selected, *selection == Selection::All, decide, topology);
     let mut plan = Plan::new(profile, topology);
     plan.add_stable(decide);
+    plan.add_changes(decide);
     for episode in 0..plan.profile.episodes {
         plan.add_episode(episode, decide);
     }
@@ -164,6 +165,9 @@ struct Plan<'topology> {
     spent_ms: u64,
 }
 
+/// Changes of a cluster, and storms of them, that come on top of other faults.
+const CHANGES_MAX: u64 = 3;
+
 impl<'topology> Plan<'topology> {
     fn new(profile: Profile, topology: &'topology Topology) -> Self {
         assert!(!profile.kinds.is_empty(), "a plan draws from some kinds");
@@ -227,6 +231,26 @@ impl<'topology> Plan<'topology> {
                 self.placed.extend(scenario.map(|scenario| scenario.name));
                 return;
             }
+        }
+    }
+
+    /// In a sharded cluster, groups come and go and shards move, whatever else happens; not in the last second, so
+    /// that what began can end.
+    fn add_changes(&mut self, decide: &Decide) {
+        let of_cluster = |kind: &&Kind| kind.family == Family::Cluster;
+        let kinds: Vec<&Kind> = self.profile.kinds.iter().copied().filter(of_cluster).collect();
+        let Some(latest_ms) = self.topology.horizon_ms.checked_sub(1_000) else { return };
+        if kinds.is_empty() {
+            return;
+        }
+        let mut draw = decide.at("nemesis.changes", &[]);
+        for place in 0..draw.range(1..=CHANGES_MAX) {
+            let mut draw = decide.at("nemesis.change", &[place]);
+            let kind = *draw.pick(&kinds);
+            let (fault, for_ms) = draw_fault(kind, &mut draw, &self.profile.style, self.topology);
+            let Some(room_ms) = latest_ms.checked_sub(for_ms) else { continue };
+            let at_ms = draw.range(0..=room_ms);
+            self.faults.push(PlannedFault { id: 0, at_ms, for_ms, fault });
         }
     }
 

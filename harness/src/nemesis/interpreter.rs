@@ -345,6 +345,7 @@ impl Nemesis {
                 }
                 surface.disk(id, server, change);
             }
+            Action::Administer { change } => surface.administer(id, change),
             Action::Lift => surface.lift(id),
         }
     }

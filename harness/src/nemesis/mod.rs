@@ -19,10 +19,10 @@ pub mod validate;
 mod view_scenarios;
 
 pub use catalogue::{Selection, SelectionError, list};
-pub use fault::{ClientSide, DiskLoss, Family, Fault, FaultId, Links, PlannedFault, Target};
+pub use fault::{ClientSide, ClusterChange, DiskLoss, Family, Fault, FaultId, Links, PlannedFault, Target};
 pub use generate::generate;
 pub use interpreter::{Nemesis, NemesisEvent, Tally};
-pub use model::{Limits, Mode, Standing, Topology};
+pub use model::{Limits, Mode, SHARD_GROUPS, Standing, Topology};
 pub use surface::{ClockChange, DiskFault, Endpoint, LinkEffect, Surface};
 pub use validate::{PlanError, validate};
 

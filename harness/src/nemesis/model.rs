@@ -9,6 +9,11 @@ use super::fault::{Family, Fault};
 use serde::{Deserialize, Serialize};
 pub use squall_cluster::bugs::Mode;
 
+/// Shard groups of the mode `sharded`, beside the controller.
+pub const SHARD_GROUPS: u32 = 3;
+/// Shards of the mode `sharded`.
+pub const SHARDS: u32 = squall_cluster::sharded::controller::SHARDS;
+
 /// The kinds of messages that filters may name in a mode.
 pub fn message_kinds(mode: Mode) -> &'static [&'static str] {
     match mode {
@@ -42,6 +47,32 @@ pub fn message_kinds(mode: Mode) -> &'static [&'static str] {
             "transfer-ack",
             "refused",
         ],
+        Mode::Sharded => &[
+            "request",
+            "reply",
+            "not-leader",
+            "prepare",
+            "promise",
+            "nack",
+            "accept",
+            "accepted",
+            "heartbeat",
+            "heartbeat-ack",
+            "learn-request",
+            "learn",
+            "install-snapshot",
+            "snapshot-ack",
+            "wrong-group",
+            "locked",
+            "configuration",
+            "configuration-request",
+            "shard-transfer",
+            "shard-transfer-ack",
+            "transaction-prepare",
+            "transaction-vote",
+            "transaction-decision",
+            "transaction-finished",
+        ],
     }
 }
 
@@ -66,9 +97,10 @@ impl Topology {
         self.servers / 2 + 1
     }
 
-    /// How many servers can be lost for good while a majority is left.
+    /// How many servers can be lost for good while a majority is left; where several groups share the servers, a
+    /// majority of each, which has three.
     pub fn minority(&self) -> u32 {
-        self.servers - self.majority()
+        if self.mode == Mode::Sharded { 1 } else { self.servers - self.majority() }
     }
 }
 
@@ -90,7 +122,7 @@ pub fn standing(mode: Mode, fault_name: &str) -> Standing {
         // Synced records are what every proof stands on; without them even one server forgets what it answered.
         ("lying-sync" | "truncate", _) | ("wipe" | "bit-flip", Mode::Single) => Standing::OnlyNamed,
         // A replica that boots without its identity, or with a corrupt record, never votes again.
-        ("wipe" | "bit-flip", Mode::Paxos) => Standing::Minority,
+        ("wipe" | "bit-flip", Mode::Paxos | Mode::Sharded) => Standing::Minority,
         // The last copy would go with the others; and only the view service has a disk to damage.
         ("crash-all" | "bit-flip", Mode::PrimaryBackup) => Standing::OnlyNamed,
         _ => Standing::Inside,

@@ -4,7 +4,7 @@
 //! crash loops, rolling restarts, swizzles, strobes) do not drift, however the run's steps fall. Nothing here
 //! touches the surface: an action is carried out by the interpreter.
 
-use super::fault::{ClientSide, DiskLoss, Fault, Links, Target};
+use super::fault::{ClientSide, ClusterChange, DiskLoss, Fault, Links, Target};
 use super::surface::{ClockChange, DiskFault, Endpoint, LinkEffect};
 use squall_workloads::decide::PPM_ALWAYS;
 
@@ -44,6 +44,9 @@ pub(super) enum Action {
     Disk {
         server: usize,
         change: DiskFault,
+    },
+    Administer {
+        change: ClusterChange,
     },
     /// The fault's standing effects end, for now; its later steps may bring them back.
     Lift,
@@ -91,6 +94,14 @@ pub(super) fn steps(fault: &Fault, for_ms: u64, layout: &Layout) -> Vec<Step> {
         | Fault::RollingRestart { .. }
         | Fault::Pause { .. }
         | Fault::Slow { .. } => machines(fault, for_ms, layout),
+        Fault::Reconfigure { change } => vec![(0, Action::Administer { change: *change })],
+        Fault::Storm { changes } => {
+            let count = changes.len() as u64;
+            let at = |(nth, change): (u64, &ClusterChange)| {
+                (for_ms * nth / count, Action::Administer { change: *change })
+            };
+            (0..).zip(changes).map(at).collect()
+        }
         _ => disks(fault, for_ms),
     };
     assert!(!steps.is_empty(), "{fault} does nothing on {} servers", layout.servers);

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::{DiskLoss, Fault, FaultId};
+use super::fault::{ClusterChange, DiskLoss, Fault, FaultId};
 
 /// One end of a link. Indices count from 0, also where people read names that count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ pub trait Surface {
     fn clock(&mut self, fault: FaultId, server: usize, change: ClockChange);
     /// Harms the server's disk.
     fn disk(&mut self, fault: FaultId, server: usize, change: DiskFault);
+    /// Has the operator of a sharded cluster change its configuration.
+    fn administer(&mut self, _fault: FaultId, _change: ClusterChange) {}
     /// Ends every standing effect of the fault: cuts, links, pause, slowness, clock, disk.
     fn lift(&mut self, fault: FaultId);
     /// How many messages or operations the fault has changed so far (lost, delayed, held up, failed, an operation

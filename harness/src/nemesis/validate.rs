@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::fault::{Fault, FaultId, Links, PlannedFault, Target};
-use super::model::Topology;
+use super::fault::{ClusterChange, Fault, FaultId, Links, PlannedFault, Target};
+use super::model::{Mode, SHARD_GROUPS, SHARDS, Topology};
 use squall_workloads::decide::PPM_ALWAYS;
 
 /// The most faults in one plan.
@@ -240,6 +240,11 @@ impl Inspection<'_> {
             }
             Fault::SlowSync { sync_ms, .. } => self.span("sync_ms", *sync_ms, 1),
             Fault::Truncate { records, .. } => self.number("records", u64::from(*records), 1, 1_000_000),
+            Fault::Reconfigure { change } => self.change(*change),
+            Fault::Storm { changes } if changes.is_empty() => {
+                Err(self.contradiction("a storm has at least one change"))
+            }
+            Fault::Storm { changes } => changes.iter().try_for_each(|change| self.change(*change)),
             Fault::ClientCrash { client } => self.client(*client),
             _ => Ok(()),
         }
@@ -312,6 +317,21 @@ impl Inspection<'_> {
             return Ok(());
         }
         Err(PlanError::UnknownServer { id: self.planned.id, name: self.name, server, servers })
+    }
+
+    fn change(&self, change: ClusterChange) -> Result<(), PlanError> {
+        if self.topology.mode != Mode::Sharded {
+            return Err(self.contradiction("only the mode sharded has groups that come and go"));
+        }
+        let group = |group: u32| self.number("group", group.into(), 1, SHARD_GROUPS.into());
+        match change {
+            ClusterChange::Join(joins) => group(joins),
+            ClusterChange::Leave(leaves) => group(leaves),
+            ClusterChange::Move { shard, to } => {
+                self.number("shard", shard.into(), 0, u64::from(SHARDS) - 1)?;
+                group(to)
+            }
+        }
     }
 
     fn client(&self, client: u32) -> Result<(), PlanError> {

@@ -3,13 +3,19 @@
 use std::rc::Rc;
 
 use squall_cluster::bugs::{Bug, Bugs, Mode};
+use squall_cluster::client::{ClientConfig, Routing};
+use squall_cluster::invariants::Monitors;
 use squall_cluster::node::{Micros, NodeId};
-use squall_cluster::primary_backup::{self, Host, HostConfig};
+use squall_cluster::primary_backup::{self, HostConfig};
 use squall_cluster::replica::{self, Replica, ReplicaConfig};
+use squall_cluster::sharded;
+use squall_cluster::sharded::configuration::Groups;
+use squall_cluster::sharded::host::Layout;
 use squall_cluster::single::{self, Single, SingleConfig};
 use squall_cluster::view::ViewRecord;
 use squall_workloads::Decide;
 
+use crate::nemesis::SHARD_GROUPS;
 use crate::sim::{Latency, Server, Terrain, World};
 use crate::trial::{Manner, Outcome, Plan, Subject, run};
 
@@ -26,6 +32,14 @@ pub struct BuiltIn {
 /// A view service, a primary and a backup.
 pub(crate) const PRIMARY_BACKUP_NODES_MIN: u32 = 3;
 
+/// Groups have three replicas, on different hosts.
+pub(crate) const SHARDED_NODES_MIN: u32 = 3;
+
+/// Which host carries which replicas.
+fn layout(hosts: &[NodeId]) -> Layout {
+    Layout::spread(hosts, SHARD_GROUPS)
+}
+
 /// One replicated state machine: Multi-Paxos over `nodes` replicas (an odd number).
 pub fn paxos(nodes: u32) -> BuiltIn {
     BuiltIn::new(Mode::Paxos, nodes)
@@ -41,6 +55,11 @@ pub fn primary_backup(nodes: u32) -> BuiltIn {
     BuiltIn::new(Mode::PrimaryBackup, nodes)
 }
 
+/// A controller and three groups that share the shards, on `nodes` hosts.
+pub fn sharded(nodes: u32) -> BuiltIn {
+    BuiltIn::new(Mode::Sharded, nodes)
+}
+
 impl BuiltIn {
     /// A cluster of `nodes` servers.
     ///
@@ -50,6 +69,10 @@ impl BuiltIn {
     pub fn new(mode: Mode, nodes: u32) -> Self {
         assert!(nodes > 0, "a cluster has servers");
         assert!(mode != Mode::Single || nodes == 1, "mode single has one server, not {nodes}");
+        assert!(
+            mode != Mode::Sharded || nodes >= SHARDED_NODES_MIN,
+            "mode sharded has groups of three on different hosts, not {nodes} nodes"
+        );
         assert!(
             mode != Mode::PrimaryBackup || nodes >= PRIMARY_BACKUP_NODES_MIN,
             "mode primary-backup has a view service and at least two servers, not {nodes} nodes"
@@ -66,9 +89,9 @@ impl BuiltIn {
             count: u32::try_from(plan.script.len()).expect("bounded"),
             give_up: Micros::from_millis(config.timeout_ms),
             bugs,
-            view_service: (self.mode == Mode::PrimaryBackup).then_some(NodeId(1)),
+            routing: self.routing(),
         };
-        let ids: Vec<NodeId> = (1..=self.nodes).map(NodeId).collect();
+        let ids = self.ids();
         let server = |id: &NodeId| {
             let config = N::configure(*id, &ids, bugs);
             let identity = N::identity(&config);
@@ -81,10 +104,35 @@ impl BuiltIn {
             trace: manner.trace,
         };
         let connections = (0..clients.count).map(|client| clients.config(client, 0, ids.len())).collect();
-        let world = World::<N>::new(terrain, ids.iter().map(server).collect(), connections);
+        let servers = ids.iter().map(server).collect();
+        let world =
+            World::<N>::new(terrain, servers, connections, self.operator(&clients), N::monitors(&ids));
         let workload = Rc::new(workload.clone());
         let cluster = Cluster::new(Rc::clone(&workload), world, clients, manner.simulator);
         run(Rc::new(cluster), workload, plan, manner)
+    }
+}
+
+impl BuiltIn {
+    /// How clients find whom to ask.
+    fn routing(&self) -> Routing {
+        match self.mode {
+            Mode::Single | Mode::Paxos => Routing::Anyone,
+            Mode::PrimaryBackup => Routing::Views { service: NodeId(1) },
+            Mode::Sharded => Routing::Shards { controllers: layout(&self.ids()).controllers },
+        }
+    }
+
+    /// Who changes the configuration, and the groups that there are.
+    fn operator(&self, clients: &ClientSettings) -> Option<(ClientConfig, Groups)> {
+        let groups = (self.mode == Mode::Sharded).then(|| layout(&self.ids()).groups)?;
+        // A client who never gives up.
+        let patient = ClientSettings { give_up: Micros(u64::MAX >> 16), ..clients.clone() };
+        Some((patient.config(clients.count, 0, self.ids().len()), groups))
+    }
+
+    fn ids(&self) -> Vec<NodeId> {
+        (1..=self.nodes).map(NodeId).collect()
     }
 }
 
@@ -102,7 +150,8 @@ impl<W: Served> Subject<W> for BuiltIn {
         match self.mode {
             Mode::Single => self.run_as::<Single, W>(workload, plan, manner),
             Mode::Paxos => self.run_as::<Replica, W>(workload, plan, manner),
-            Mode::PrimaryBackup => self.run_as::<Host, W>(workload, plan, manner),
+            Mode::PrimaryBackup => self.run_as::<primary_backup::Host, W>(workload, plan, manner),
+            Mode::Sharded => self.run_as::<sharded::host::Host, W>(workload, plan, manner),
         }
     }
 
@@ -115,6 +164,9 @@ impl<W: Served> Subject<W> for BuiltIn {
 trait Built: Server {
     fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> Self::Config;
     fn identity(config: &Self::Config) -> Vec<Self::Record>;
+    fn monitors(members: &[NodeId]) -> Monitors {
+        Monitors::of_one_group(members.iter().copied())
+    }
 }
 
 impl Built for Single {
@@ -137,12 +189,26 @@ impl Built for Replica {
     }
 }
 
-impl Built for Host {
+impl Built for primary_backup::Host {
     fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> HostConfig {
         HostConfig::new(id, members, bugs)
     }
 
     fn identity(config: &HostConfig) -> Vec<ViewRecord> {
         primary_backup::identity_records(config)
+    }
+}
+
+impl Built for sharded::host::Host {
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> sharded::host::HostConfig {
+        sharded::host::HostConfig::new(id, &layout(members), bugs)
+    }
+
+    fn identity(config: &sharded::host::HostConfig) -> Vec<sharded::host::HostRecord> {
+        sharded::host::identity_records(config)
+    }
+
+    fn monitors(members: &[NodeId]) -> Monitors {
+        Monitors::of_groups(members.iter().copied(), &layout(members))
     }
 }

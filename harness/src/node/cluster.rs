@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use squall_checker::{ProcessId, Spec, Violation};
 use squall_cluster::bugs::Bugs;
-use squall_cluster::client::{ClientAnswer, ClientConfig, client_identity};
+use squall_cluster::client::{ClientAnswer, ClientConfig, Routing, client_identity};
 use squall_cluster::invariants::Breach;
 use squall_cluster::node::{Micros, NodeId};
 use squall_workloads::{Client, OpError, Workload};
@@ -60,8 +60,8 @@ pub(crate) struct ClientSettings {
     pub(crate) count: u32,
     pub(crate) give_up: Micros,
     pub(crate) bugs: Bugs,
-    /// The server that says whom to ask, in modes that have one.
-    pub(crate) view_service: Option<NodeId>,
+    /// How clients find whom to ask.
+    pub(crate) routing: Routing,
 }
 
 impl ClientSettings {
@@ -71,8 +71,8 @@ impl ClientSettings {
         let id = NodeId(NodeId::FIRST_CLIENT + client);
         let name = client_identity(self.bugs, client, connection);
         let home = servers[client as usize % servers.len()];
-        let (give_up, view_service, bugs) = (self.give_up, self.view_service, self.bugs);
-        ClientConfig { give_up, view_service, bugs, ..ClientConfig::new(id, name, servers, home) }
+        let (give_up, routing, bugs) = (self.give_up, self.routing.clone(), self.bugs);
+        ClientConfig { give_up, routing, bugs, ..ClientConfig::new(id, name, servers, home) }
     }
 }
 
@@ -101,7 +101,7 @@ impl<N: Server, W: Served> Cluster<N, W> {
         let socket = UdpSocket::bind(("0.0.0.0", PORT)).await?;
         let names = self.names.iter().map(NodeName::as_str).chain([CLIENTS]);
         let addresses = names.map(|name| (turmoil::lookup(name), PORT).into()).collect();
-        Ok(Plug { socket, addresses, buffer: vec![0; 1 << 16] })
+        Ok(Plug { socket, addresses, buffer: vec![0; 1 << 20] })
     }
 
     /// Carries datagrams between the wire and the world for one server, for ever.

@@ -6,8 +6,8 @@ mod built_in;
 mod cluster;
 mod served;
 
-pub(crate) use built_in::PRIMARY_BACKUP_NODES_MIN;
-pub use built_in::{BuiltIn, paxos, primary_backup, single};
+pub use built_in::{BuiltIn, paxos, primary_backup, sharded, single};
+pub(crate) use built_in::{PRIMARY_BACKUP_NODES_MIN, SHARDED_NODES_MIN};
 pub use served::{Next, Served};
 pub use squall_cluster::bugs::Mode;
 

@@ -98,7 +98,9 @@ impl Served for KeyValue {
             Reply::Value(value) => KvRet::Value(shown(value)),
             Reply::Done => KvRet::Done,
             Reply::Mismatch(value) => KvRet::Mismatch(Some(shown(value))),
-            Reply::Values(_) | Reply::InsufficientFunds => return Next::Strange,
+            Reply::Values(_) | Reply::InsufficientFunds | Reply::Configuration(_) | Reply::Refused(_) => {
+                return Next::Strange;
+            }
         })
     }
 }

@@ -8,9 +8,11 @@ mod clock;
 mod disk;
 mod event_loop;
 mod frame;
+mod milestone;
 mod network;
 #[cfg(test)]
 mod network_tests;
+mod operator;
 mod panics;
 mod slot;
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use squall_cluster::node::Micros;
 
-use crate::nemesis::{ClockChange, DiskFault, DiskLoss, Endpoint, Fault, FaultId, LinkEffect, Surface};
+use crate::nemesis::{
+    ClockChange, ClusterChange, DiskFault, DiskLoss, Endpoint, Fault, FaultId, LinkEffect, Surface,
+};
 
 use super::world::{Server, World};
 
@@ -106,7 +108,7 @@ impl<N: Server> Surface for World<N> {
             }
             DiskFault::BitFlip => {
                 if slot.disk.flip_bit(|choices| draw.below(choices)) {
-                    self.monitor.expect_learner(slot.id);
+                    self.monitors.expect_learner(slot.id);
                     self.bites.push(fault);
                 }
             }
@@ -116,11 +118,15 @@ impl<N: Server> Surface for World<N> {
             }
             DiskFault::Wipe => {
                 slot.disk.wipe();
-                self.monitor.expect_learner(slot.id);
+                self.monitors.expect_learner(slot.id);
                 self.bites.push(fault);
             }
         }
         self.note(10, server as u64);
+    }
+
+    fn administer(&mut self, fault: FaultId, change: ClusterChange) {
+        self.change_cluster(fault, change);
     }
 
     fn lift(&mut self, fault: FaultId) {

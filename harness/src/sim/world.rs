@@ -10,11 +10,11 @@ use squall_checker::Violation;
 use squall_cluster::app::Operation;
 use squall_cluster::client::{ClientAnswer, ClientConfig, ClientNode};
 use squall_cluster::event::Event;
-use squall_cluster::invariants::{Breach, Monitor};
+use squall_cluster::invariants::{Breach, Monitors};
 use squall_cluster::message::Message;
 use squall_cluster::node::{Input, Micros, Node, NodeId, Output};
-use squall_cluster::primary_backup::ViewEvent;
 use squall_cluster::replica::ServerView;
+use squall_cluster::sharded::configuration::Groups;
 use squall_workloads::Decide;
 use std::hash::Hasher;
 use tokio::sync::oneshot;
@@ -25,7 +25,9 @@ use crate::system::SimulatedWorld;
 use super::agenda::{Agenda, Item};
 use super::disk::Disk;
 use super::frame;
+use super::milestone::milestone;
 use super::network::{Latency, Network};
+use super::operator::Operator;
 use super::slot::{Slot, Surroundings};
 
 /// Breaches kept; the first one tells the story.
@@ -102,8 +104,9 @@ pub(crate) struct World<N: Server> {
     agenda: Agenda,
     pub(super) servers: Vec<Slot<N>>,
     clients: Vec<Slot<ClientNode>>,
+    pub(super) operator: Option<Operator>,
     pub(super) waiting: Vec<Option<oneshot::Sender<ClientAnswer>>>,
-    pub(super) monitor: Monitor,
+    pub(super) monitors: Monitors,
     breaches: Vec<(Micros, Breach)>,
     events: Vec<NodeEvent>,
     messages: BTreeMap<&'static str, MessageCounts>,
@@ -138,16 +141,24 @@ macro_rules! around {
 
 impl<N: Server> World<N> {
     /// A world of servers that have not been started. `identity` is what each disk holds before the first start.
-    pub(crate) fn new(terrain: Terrain, servers: Vec<NewServer<N>>, clients: Vec<ClientConfig>) -> Self {
+    pub(crate) fn new(
+        terrain: Terrain,
+        servers: Vec<NewServer<N>>,
+        clients: Vec<ClientConfig>,
+        operator: Option<(ClientConfig, Groups)>,
+        monitors: Monitors,
+    ) -> Self {
+        let waiting = clients.iter().map(|_| None).collect::<Vec<_>>();
+        let (operating, groups) = operator.unzip();
+        let operator = groups.map(|groups| Operator::new(clients.len(), groups));
+        let clients: Vec<ClientConfig> = clients.into_iter().chain(operating).collect();
         let network = Network::new(servers.len(), clients.len(), terrain.latency);
-        let monitor = Monitor::new(servers.iter().map(|(id, ..)| *id));
         let place = |(index, (id, config, identity)): (usize, NewServer<N>)| {
             let mut slot = Slot::new(id, Endpoint::Server(index), config, Disk::new(DISK_BYTES));
             slot.provision(&identity);
             slot
         };
         let servers: Vec<_> = servers.into_iter().enumerate().map(place).collect();
-        let waiting = clients.iter().map(|_| None).collect();
         let clients: Vec<_> = clients
             .into_iter()
             .enumerate()
@@ -159,8 +170,9 @@ impl<N: Server> World<N> {
             network,
             servers,
             clients,
+            operator,
             waiting,
-            monitor,
+            monitors,
             breaches: Vec::new(),
             events: Vec::new(),
             messages: BTreeMap::new(),
@@ -348,6 +360,7 @@ impl<N: Server> World<N> {
         for output in outputs {
             match output {
                 Output::Send { to, message } => self.send(id, to, incarnation, &message),
+                Output::Answer(answer) if self.is_operator(index) => self.operator_answered(&answer),
                 Output::Answer(answer) => {
                     if let Some(waiting) = self.waiting[index].take() {
                         // The one who asked may be gone: a client that crashed.
@@ -390,7 +403,7 @@ impl<N: Server> World<N> {
     }
 
     fn observe(&mut self, index: usize, event: &Event) {
-        let observed = self.monitor.observe(self.servers[index].id, event);
+        let observed = self.monitors.observe(self.servers[index].id, event);
         if let Err(breach) = observed
             && self.breaches.len() < BREACHES_MAX
         {
@@ -445,26 +458,35 @@ impl<N: Server> World<N> {
         self.note(6, (index as u64) << 32 | incarnation);
         self.node_event(index, "boot", format!("incarnation {incarnation}"));
         self.server_outputs(index, outputs);
+        self.found();
     }
 
     /// Replaces a client by a new one under a new configuration (client id).
     pub(crate) fn connect(&mut self, index: usize, config: ClientConfig) {
-        self.agenda.turn_to(self.servers.len());
         let slot = &mut self.clients[index];
         slot.crash(DiskLoss::Nothing, &self.terrain.decide);
         slot.config = config;
         self.waiting[index] = None;
+        self.boot_client(index);
+    }
+
+    pub(super) fn boot_client(&mut self, index: usize) {
+        self.agenda.turn_to(self.servers.len());
         let outputs = self.clients[index].boot(&mut around!(self));
+        self.client_outputs(index, outputs);
+    }
+
+    pub(super) fn feed_client(&mut self, index: usize, input: Input<ClientNode>) {
+        self.agenda.turn_to(self.servers.len());
+        let outputs = self.clients[index].feed(input, &mut around!(self));
         self.client_outputs(index, outputs);
     }
 
     /// Hands a client an operation; the answer comes through the channel.
     pub(crate) fn invoke(&mut self, index: usize, operation: Operation) -> oneshot::Receiver<ClientAnswer> {
-        self.agenda.turn_to(self.servers.len());
         let (sender, receiver) = oneshot::channel();
         self.waiting[index] = Some(sender);
-        let outputs = self.clients[index].feed(Input::Invoke(operation), &mut around!(self));
-        self.client_outputs(index, outputs);
+        self.feed_client(index, Input::Invoke(operation));
         receiver
     }
 }
@@ -574,22 +596,5 @@ impl<N: Server> SimulatedWorld for World<N> {
             ),
         };
         self.servers.iter().map(state).collect()
-    }
-}
-
-/// What is worth a place in every history, in words.
-fn milestone(event: &Event) -> Option<String> {
-    match event {
-        Event::Candidate { ballot } | Event::Leader { ballot, .. } => Some(format!("ballot {ballot}")),
-        Event::StepDown { ballot, reason } => Some(format!("ballot {ballot}: {reason:?}")),
-        Event::LogFull { slot } => Some(format!("the log is full at slot {slot}")),
-        Event::Booted { learner: true, .. } => Some("lost its records: learns, never votes".into()),
-        Event::View(ViewEvent::Chosen { view }) => Some(view.to_string()),
-        Event::View(ViewEvent::Entered { num, role }) => Some(format!("{role} in view {num}")),
-        Event::View(ViewEvent::Installed { num, opnum, .. }) => {
-            Some(format!("took over the state after operation {opnum} in view {num}"))
-        }
-        Event::View(ViewEvent::Acknowledged { num, .. }) => Some(format!("serves in view {num}")),
-        _ => None,
     }
 }

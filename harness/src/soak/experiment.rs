@@ -22,6 +22,11 @@ pub const MODES: &[(Mode, &str, &str)] = &[
     (Mode::Single, "single", "one durable server"),
     (Mode::Paxos, "paxos", "one replicated state machine: Multi-Paxos over an odd number of replicas"),
     (Mode::PrimaryBackup, "primary-backup", "a view service (n1), a primary, a backup, and spares"),
+    (
+        Mode::Sharded,
+        "sharded",
+        "a controller and three replicated groups that share the keys, with transactions",
+    ),
 ];
 
 /// A step of a script takes at most this long when nothing is wrong, pause included; for runs sized by operations.
@@ -174,7 +179,7 @@ impl Wanted {
             mode: mode_name,
             workload: workload_name,
             nemesis: self.scenario.as_ref().map_or(selection, |name| format!("scenario {name}")),
-            nodes: self.nodes.unwrap_or(if mode == Mode::Single { 1 } else { default.nodes }),
+            nodes: self.nodes.unwrap_or(nodes_by_default(mode)),
             clients,
             keys: self.keys.unwrap_or(default.keys),
             duration_ms: self.duration_ms.or(enough).unwrap_or(default.duration_ms),
@@ -184,6 +189,7 @@ impl Wanted {
                 .iter()
                 .map(|name| Ok(bug_of(name)?.name().to_owned()))
                 .collect::<Result<_, UnknownName>>()?,
+            recovery_ms: if mode == Mode::Sharded { 5_000 } else { default.recovery_ms },
             ..Config::default()
         };
         let (subject, workload) = built(&config, mode)?;
@@ -225,6 +231,15 @@ fn steps_per_client(asked: u64, clients: u32) -> Result<u32, ExperimentError> {
         return Err(ExperimentError::Operations { asked });
     }
     Ok(u32::try_from(asked.div_ceil(u64::from(clients.max(1)))).expect("bounded"))
+}
+
+/// How many nodes a mode has if nobody says otherwise.
+fn nodes_by_default(mode: Mode) -> u32 {
+    match mode {
+        Mode::Single => 1,
+        Mode::Paxos | Mode::PrimaryBackup => 5,
+        Mode::Sharded => 7,
+    }
 }
 
 /// What runs under a configuration that was checked.

@@ -8,7 +8,7 @@ use squall_cluster::bugs::Bug;
 use squall_workloads::{ClientScript, Decide, Scripted, Shape, Workload};
 
 use crate::nemesis::{self, Limits, Mode, PlannedFault, Selection, Topology};
-use crate::node::PRIMARY_BACKUP_NODES_MIN;
+use crate::node::{PRIMARY_BACKUP_NODES_MIN, SHARDED_NODES_MIN};
 
 /// The format of plans; raised when an old plan would mean something else.
 pub const SCHEMA: u32 = 1;
@@ -179,6 +179,13 @@ impl Config {
                 "mode paxos wants an odd number of replicas, not {nodes}: one more survives no more failures"
             )));
         }
+        if self.mode == Mode::Sharded.name() && self.nodes < SHARDED_NODES_MIN {
+            let nodes = self.nodes;
+            return Err(Unfit::Contradiction(format!(
+                "mode sharded has groups of three replicas on different hosts, not {nodes}: use --nodes \
+                 {SHARDED_NODES_MIN} or more"
+            )));
+        }
         if self.mode == Mode::PrimaryBackup.name() && self.nodes < PRIMARY_BACKUP_NODES_MIN {
             let nodes = self.nodes;
             return Err(Unfit::Contradiction(format!(
@@ -201,7 +208,9 @@ impl Config {
 
     /// Whose fault model counts. A user's own system of several nodes is judged like a replicated one.
     pub fn fault_model(&self) -> Mode {
-        let known = [Mode::Single, Mode::PrimaryBackup].into_iter().find(|mode| self.mode == mode.name());
+        let known = [Mode::Single, Mode::PrimaryBackup, Mode::Sharded]
+            .into_iter()
+            .find(|mode| self.mode == mode.name());
         known.unwrap_or(Mode::Paxos)
     }
 }

@@ -23,6 +23,8 @@ fn topologies() -> Vec<Topology> {
         topology(Mode::Paxos, 5, 8, 10_000),
         topology(Mode::Paxos, 7, 20, 60_000),
         topology(Mode::Paxos, 5, 8, 200),
+        topology(Mode::Sharded, 7, 10, 10_000),
+        topology(Mode::Sharded, 3, 2, 2_000),
     ]
 }
 
@@ -131,7 +133,7 @@ fn every_kind_and_every_shape_of_seed_occurs() {
         quiet += u64::from(longest_peace_ms(&faults) >= 3_000);
     }
     let inside = |kind: &&catalogue::Kind| standing(Mode::Paxos, kind.fault) != Standing::OnlyNamed;
-    for kind in KINDS.iter().filter(inside) {
+    for kind in KINDS.iter().filter(inside).filter(|kind| kind.fits(&topology)) {
         assert!(seen.contains(kind.fault), "{} never occurs", kind.fault);
     }
     counts.sort_unstable();
@@ -265,4 +267,24 @@ fn most_seeds_leave_most_of_the_time_for_work() {
     let median_ms = costs_ms[costs_ms.len() / 2];
     // 500 of 800 operations are left if three eighths of the time are lost.
     assert!((1_000..=3_750).contains(&median_ms), "the median plan costs {median_ms} ms of 10,000");
+}
+
+/// Only what has groups changes them; changes end early enough to take effect.
+#[test]
+fn groups_come_and_go_and_shards_move() {
+    let sharded = Topology { mode: Mode::Sharded, servers: 7, ..ten_seconds() };
+    let of_cluster = |planned: &PlannedFault| planned.fault.family() == Family::Cluster;
+    let mut changes = Vec::new();
+    for seed in 0..300 {
+        assert!(!plan("all", seed, &ten_seconds()).iter().any(of_cluster));
+        let planned = plan("all", seed, &sharded).into_iter().filter(of_cluster);
+        changes.extend(planned.map(|planned| planned.fault));
+    }
+    let has = |wanted: fn(&ClusterChange) -> bool| {
+        changes.iter().any(|fault| matches!(fault, Fault::Reconfigure { change } if wanted(change)))
+    };
+    assert!(has(|change| matches!(change, ClusterChange::Join(_))));
+    assert!(has(|change| matches!(change, ClusterChange::Leave(_))));
+    assert!(has(|change| matches!(change, ClusterChange::Move { .. })));
+    assert!(changes.iter().any(|fault| matches!(fault, Fault::Storm { changes } if changes.len() > 1)));
 }
