@@ -47,6 +47,8 @@ pub enum Layer {
     Log,
     /// Compaction and snapshots.
     Snapshot,
+    /// Reads beside the log.
+    Reads,
     /// What the disk holds and how it is read back.
     Storage,
     /// Views, primary and backup.
@@ -130,7 +132,7 @@ catalogue! {
     HashOrderApply "B28" "hash-order-apply" Log [Paxos] "a batch is applied in the order of a hash map seeded by each process";
     ReplyBySlot "B29" "reply-by-slot" Log [Paxos] "whoever waits at a slot is answered, even if another request was chosen there";
     ReplyBeforeCommit "C11" "reply-before-commit" Log [Paxos] "a write is acknowledged as soon as the leader itself accepted it";
-    CutAtAccepted "B26" "cut-at-accepted" Log [Paxos] "a compaction cuts the log at the end of what is accepted, not of what is applied";
+    CutAtAccepted "B26" "cut-at-accepted" Snapshot [Paxos] "a compaction cuts the log at the end of what is accepted, not of what is applied";
     SnapshotWithoutSessions "B30" "snapshot-without-sessions" Snapshot [Paxos] "a snapshot holds the data and forgets the sessions";
     SnapshotBeforeApply "B31" "snapshot-before-apply" Snapshot [Paxos] "a snapshot is labelled with the slot that is about to be applied";
     OldSnapshotInstalled "B32" "old-snapshot-installed" Snapshot [Paxos] "a snapshot is installed over newer state";
@@ -138,6 +140,10 @@ catalogue! {
     InstallResetsPromise "C12" "install-resets-promise" Snapshot [Paxos] "an installed snapshot makes the replica forget what it promised";
     InstallDropsAccepted "C13" "install-drops-accepted" Snapshot [Paxos] "an installed snapshot takes the place of all that was accepted, also above it";
     SnapshotAckedBeforeSync "C14" "snapshot-acked-before-sync" Snapshot [Paxos] "an installed snapshot cuts the log now and is written with a later batch";
+    LeaseByPeerClock "B21" "lease-by-peer-clock" Reads [Paxos] "a lease is counted from a time that the peer's clock showed";
+    LeaseFromAnswer "C15" "lease-from-answer" Reads [Paxos] "a lease is counted from the arrival of the answer, not from the sending of the question";
+    ReadUnrecovered "C16" "read-unrecovered" Reads [Paxos] "a new leader answers reads before it knows everything that was acknowledged";
+    ReadByAnyAnswer "C17" "read-by-any-answer" Reads [Paxos] "a read is confirmed by answers to heartbeats that were sent before it arrived";
     LastRecordDropped "B34" "last-record-dropped" Storage [Single Paxos] "the last record is taken for a torn one and dropped at boot";
     ChecksumUnchecked "B35" "checksum-unchecked" Storage [Single Paxos] "a damaged record is taken as data";
     WipedReplicaVotes "B36" "wiped-replica-votes" Storage [Single Paxos] "a replica that lost its disk takes part as if it never had one";

@@ -1,9 +1,9 @@
 //! A replica of one group: agreement, application and sessions put together.
 //!
 //! A request is proposed by the leader, executed by every replica when its slot is applied, in slot order, and
-//! answered by the leader that proposed it. Reads go through the log like writes. What is replicated is any
-//! [`Machine`]; it is volatile: a restart starts from the last snapshot and executes the log again as far as it is
-//! known to be chosen.
+//! answered by the leader that proposed it. Reads go through the log like writes, unless another path is chosen. What
+//! is replicated is any [`Machine`]; it is volatile: a restart starts from the last snapshot and executes the log again
+//! as far as it is known to be chosen.
 
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
-use crate::paxos::{self, Ballot, Command, Entry, Paxos, Slot, Snapshot};
+use crate::paxos::{self, Ballot, Command, Entry, Paxos, ReadPermit, Slot, Snapshot};
 use crate::session::{ClientId, Execution, Outcome, Request, Session, Shard};
 use crate::sharded::configuration::Administration;
 use crate::waiting::Waiting;
@@ -153,13 +153,18 @@ impl Machine for Shard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Nothing {}
 
-/// A client that waits for a slot to be applied.
+/// A client that waits for its request to be executed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Waiter {
-    client: ClientId,
-    seq: u64,
+    request: Request,
     /// Where it is.
     address: NodeId,
+}
+
+impl Waiter {
+    fn is_for(&self, request: &Request) -> bool {
+        (self.request.client, self.request.seq) == (request.client, request.seq)
+    }
 }
 
 /// The state machine of a replica.
@@ -209,7 +214,7 @@ impl<M: Machine> Node for Replica<M> {
             }
             Input::Timer(timer) => self.paxos.on(config, now, Input::Timer(timer), &mut inner),
             Input::Message { from, message: Message::Request(request) } => {
-                self.on_request(config, from, request, effects);
+                self.on_request(config, now, from, request, effects);
             }
             Input::Message { .. } => {}
             Input::Invoke(nothing) => match nothing {},
@@ -244,6 +249,7 @@ impl<M: Machine> Replica<M> {
             effects.event(Event::SnapshotInstalled { last, state, version });
         }
         self.apply(config, effects);
+        self.serve_confirmed(config, effects);
         self.compact(config, effects);
         assert!(self.waiting.len() <= config.limits.in_flight_max, "waiting clients are bounded");
     }
@@ -278,6 +284,7 @@ impl<M: Machine> Replica<M> {
     fn on_request(
         &mut self,
         config: &ReplicaConfig,
+        now: Micros,
         from: NodeId,
         request: Request,
         effects: &mut Effects<Self>,
@@ -293,8 +300,7 @@ impl<M: Machine> Replica<M> {
             return;
         }
         if config.bugs.has(Bug::LocalReads) && !request.operation.is_mutation() {
-            let outcome = Outcome::Reply(self.machine.evaluate(&request.operation));
-            self.respond(from, &request, outcome, effects);
+            self.read(from, &request, effects);
             return;
         }
         // What was executed needs no slot. This saves one; what makes execution unique is the rule at apply.
@@ -307,13 +313,42 @@ impl<M: Machine> Replica<M> {
                 return;
             }
         }
-        let is_same = |waiter: &Waiter| (waiter.client, waiter.seq) == (request.client, request.seq);
-        if let Some(waiter) = self.waiting.find(is_same) {
+        if let Some(waiter) = self.waiting.find(|waiter| waiter.is_for(&request)) {
             waiter.address = from;
             return;
         }
-        if self.waiting.len() < config.limits.in_flight_max {
-            self.propose(config, from, request, effects);
+        if self.waiting.len() >= config.limits.in_flight_max {
+            return;
+        }
+        let permit = if request.operation.is_mutation() {
+            ReadPermit::Propose
+        } else {
+            let mut inner = Effects::new();
+            let permit = self.paxos.permit_read(config, now, &mut inner);
+            absorb(inner, effects);
+            permit
+        };
+        match permit {
+            ReadPermit::Now => self.read(from, &request, effects),
+            ReadPermit::AfterRound(round) => {
+                self.waiting.insert_round(round, Waiter { request, address: from });
+            }
+            ReadPermit::Propose => self.propose(config, from, request, effects),
+        }
+    }
+
+    /// Answers a read from what is applied.
+    fn read(&self, to: NodeId, request: &Request, effects: &mut Effects<Self>) {
+        assert!(!request.operation.is_mutation(), "only reads go without the log");
+        let outcome = Outcome::Reply(self.machine.evaluate(&request.operation));
+        self.respond(to, request, outcome, effects);
+    }
+
+    /// Answers the reads that waited for proof that this replica still leads.
+    fn serve_confirmed(&mut self, config: &ReplicaConfig, effects: &mut Effects<Self>) {
+        let confirmed = self.paxos.confirmed_round(config);
+        while let Some(waiter) = self.waiting.take_confirmed(confirmed) {
+            self.read(waiter.address, &waiter.request, effects);
         }
     }
 
@@ -337,8 +372,7 @@ impl<M: Machine> Replica<M> {
             self.respond(from, &request, Outcome::Reply(reply), effects);
             return;
         }
-        let waiter = Waiter { client: request.client, seq: request.seq, address: from };
-        self.waiting.insert(slot, waiter);
+        self.waiting.insert(slot, Waiter { request, address: from });
     }
 
     fn reject(&mut self, config: &ReplicaConfig, to: NodeId, request: &Request, effects: &mut Effects<Self>) {
@@ -408,11 +442,10 @@ impl<M: Machine> Replica<M> {
             });
         }
         let Some(waiter) = waiter else { return };
-        let is_same = (waiter.client, waiter.seq) == (request.client, request.seq);
-        if is_same {
+        if waiter.is_for(request) {
             self.respond(waiter.address, request, outcome, effects);
         } else if config.bugs.has(Bug::ReplyBySlot) {
-            let (client, seq) = (waiter.client, waiter.seq);
+            let (client, seq) = (waiter.request.client, waiter.request.seq);
             effects.send(waiter.address, Message::Response { client, seq, outcome });
         }
     }
@@ -547,7 +580,7 @@ mod tests {
         let mut script = Script::new(3, &[]);
         assert_eq!(script.ask(append(1)).0, Some(Outcome::NotLeader { hint: None }));
         let leader = Ballot { round: 1, node: TWO };
-        script.hear(paxos::Message::Heartbeat { ballot: leader, commit: Slot(0), id: 1 });
+        script.hear(paxos::Message::Heartbeat { ballot: leader, commit: Slot(0), id: 1, sent: Micros(0) });
         assert_eq!(script.ask(append(1)).0, Some(Outcome::NotLeader { hint: Some(TWO) }));
     }
 
@@ -579,7 +612,8 @@ mod tests {
             let other = Request { client: ClientId(9), ..append(5) };
             let entries = [Entry::Command(other)].into();
             script.hear(paxos::Message::Accept { ballot, first: Slot(1), entries, commit: Slot(0) });
-            let sent = script.hear(paxos::Message::Heartbeat { ballot, commit: Slot(1), id: 1 });
+            let sent =
+                script.hear(paxos::Message::Heartbeat { ballot, commit: Slot(1), id: 1, sent: Micros(0) });
             assert_eq!(script.node.applied(), Slot(1));
             assert_eq!(answer(sent).0.is_some(), answered);
         }

@@ -1,22 +1,24 @@
-//! Who waits for which slot of a group's log.
+//! Who waits for which slot of a group's log, or for which round of its leader's heartbeats.
 //!
 //! Invariant: whoever waits does so since the present leadership began. A lost leadership forgets everybody, because
 //! the slot may end up with the command of another. Any replicated group uses it, whatever its commands are.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 
 use crate::paxos::{Ballot, Slot};
 
-/// Those who wait, by slot.
+/// Those who wait.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Waiting<W> {
     by_slot: BTreeMap<Slot, W>,
+    /// In the order of arrival, in which rounds rise.
+    by_round: VecDeque<(u64, W)>,
     led: Option<Ballot>,
 }
 
 impl<W> Default for Waiting<W> {
     fn default() -> Self {
-        Self { by_slot: BTreeMap::new(), led: None }
+        Self { by_slot: BTreeMap::new(), by_round: VecDeque::new(), led: None }
     }
 }
 
@@ -26,6 +28,7 @@ impl<W> Waiting<W> {
         if leading != self.led {
             self.led = leading;
             self.by_slot.clear();
+            self.by_round.clear();
         }
     }
 
@@ -33,6 +36,19 @@ impl<W> Waiting<W> {
     pub fn insert(&mut self, slot: Slot, waiter: W) {
         assert!(slot > Slot::ZERO, "slots count from 1");
         self.by_slot.insert(slot, waiter);
+    }
+
+    /// Waits for a round of heartbeats.
+    pub fn insert_round(&mut self, round: u64, waiter: W) {
+        self.by_round.push_back((round, waiter));
+    }
+
+    /// The first of those whose round is confirmed; they wait no more.
+    pub fn take_confirmed(&mut self, confirmed: u64) -> Option<W> {
+        if self.by_round.front().is_none_or(|(round, _)| *round > confirmed) {
+            return None;
+        }
+        self.by_round.pop_front().map(|(_, waiter)| waiter)
     }
 
     /// Whoever waits for a slot waits no more.
@@ -47,17 +63,18 @@ impl<W> Waiting<W> {
 
     /// The first waiter of whom this holds.
     pub fn find(&mut self, holds: impl Fn(&W) -> bool) -> Option<&mut W> {
-        self.by_slot.values_mut().find(|waiter| holds(waiter))
+        let by_round = self.by_round.iter_mut().map(|(_, waiter)| waiter);
+        self.by_slot.values_mut().chain(by_round).find(|waiter| holds(waiter))
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.by_slot.len()
+        self.by_slot.len() + self.by_round.len()
     }
 
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
-        self.by_slot.is_empty()
+        self.len() == 0
     }
 }
 
@@ -77,6 +94,18 @@ mod tests {
         assert_eq!((waiting.take(Slot(1)), waiting.len()), (Some('a'), 1));
         waiting.follow(ballot(2));
         assert_eq!(waiting.take(Slot(2)), None);
+    }
+
+    #[test]
+    fn readers_wait_for_their_round() {
+        let mut waiting = Waiting::default();
+        for (round, name) in [(1, 'a'), (2, 'b'), (2, 'c')] {
+            waiting.insert_round(round, name);
+        }
+        assert_eq!((waiting.take_confirmed(0), waiting.take_confirmed(1)), (None, Some('a')));
+        assert_eq!((waiting.take_confirmed(1), waiting.take_confirmed(5)), (None, Some('b')));
+        waiting.follow(Some(Ballot { round: 2, node: NodeId(1) }));
+        assert!(waiting.is_empty());
     }
 
     #[test]

@@ -5,16 +5,18 @@
 
 use alloc::vec::Vec;
 
+use super::reads::Answer;
 use super::{Ballot, Command, Config, Entry, Message, Paxos, Record, Role, Slot, Stage};
 use crate::bugs::Bug;
 use crate::event::{Event, StepDownReason};
-use crate::node::{Effects, NodeId};
+use crate::node::{Effects, Micros, NodeId};
 
 impl<C: Command> Paxos<C> {
     /// Phase 1b: promise, unless a working leader would be disturbed.
     pub(super) fn on_prepare(
         &mut self,
         config: &Config,
+        now: Micros,
         from: NodeId,
         ballot: Ballot,
         first: Slot,
@@ -39,7 +41,7 @@ impl<C: Command> Paxos<C> {
             self.step_down(config, StepDownReason::Preempted, effects);
             if stood && config.bugs.has(Bug::DuelingLeaders) {
                 self.send_promise(config, from, ballot, first, effects);
-                self.stand(config, effects);
+                self.stand(config, now, effects);
                 return;
             }
             self.wait(config, effects);
@@ -130,9 +132,8 @@ impl<C: Command> Paxos<C> {
         &mut self,
         config: &Config,
         from: NodeId,
-        ballot: Ballot,
-        commit: Slot,
-        id: u64,
+        (ballot, commit): (Ballot, Slot),
+        answer: Answer,
         effects: &mut Effects<Self>,
     ) {
         // A request for entries that has not been answered for a whole heartbeat is lost.
@@ -142,6 +143,7 @@ impl<C: Command> Paxos<C> {
             self.follow_commit(config, from, ballot, commit, effects);
             return;
         }
+        let Answer { round: id, sent } = answer;
         if ballot < self.promised {
             effects.send(from, Message::Nack { promised: self.promised });
             return;
@@ -151,7 +153,7 @@ impl<C: Command> Paxos<C> {
         }
         self.follow(config, from, ballot, effects);
         self.follow_commit(config, from, ballot, commit, effects);
-        effects.send(from, Message::HeartbeatAck { ballot, commit: self.log.commit(), id });
+        effects.send(from, Message::HeartbeatAck { ballot, commit: self.log.commit(), id, sent });
     }
 
     /// A leader spoke whose ballot is not below the promise: whoever leads or stands below it ends that.

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::Ballot;
+use super::{Ballot, ReadPath};
 use crate::bugs::{Bug, Bugs};
 use crate::node::{Micros, NodeId};
 
@@ -19,6 +19,8 @@ pub struct Timing {
     pub rest: Micros,
     /// How long an unanswered message waits to be sent again.
     pub resend: Micros,
+    /// How wrong the rate of a clock may be before leases fail, in parts per million.
+    pub clock_error_ppm: u32,
 }
 
 impl Default for Timing {
@@ -28,6 +30,7 @@ impl Default for Timing {
             quiet: Micros::from_millis(150),
             rest: Micros::from_millis(150),
             resend: Micros::from_millis(40),
+            clock_error_ppm: 50_000,
         }
     }
 }
@@ -74,6 +77,8 @@ pub struct Config {
     pub timing: Timing,
     /// Bounds.
     pub limits: Limits,
+    /// How reads are served.
+    pub reads: ReadPath,
     /// Bugs switched on.
     pub bugs: Bugs,
 }
@@ -84,7 +89,8 @@ impl Config {
         members.sort_unstable();
         members.dedup();
         assert!(members.contains(&id), "a replica is a member of its own group");
-        Self { id, members, timing: Timing::default(), limits: Limits::default(), bugs: Bugs::NONE }
+        let (timing, limits) = (Timing::default(), Limits::default());
+        Self { id, members, timing, limits, reads: ReadPath::default(), bugs: Bugs::NONE }
     }
 
     /// How many votes decide.

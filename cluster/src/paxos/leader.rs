@@ -8,10 +8,11 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::log::runs;
+use super::reads::Answer;
 use super::{Ballot, Command, Config, Entry, Message, Paxos, PromisePage, Record, Slot, Timer};
 use crate::bugs::Bug;
 use crate::event::{Event, StepDownReason};
-use crate::node::{Effects, NodeId};
+use crate::node::{Effects, Micros, NodeId};
 
 /// What a replica does beside accepting and learning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,9 +64,15 @@ pub(super) struct Leader<C> {
     inherited: Slot,
     next: Slot,
     proposals: BTreeMap<Slot, Proposal<C>>,
+    /// The highest slot that phase 1 showed as accepted or chosen: below it there may be acknowledged writes.
+    recovered: Slot,
     /// Who answered in this election period.
     answered: BTreeSet<NodeId>,
-    heartbeat: u64,
+    /// The latest round of heartbeats.
+    round: u64,
+    /// The latest round that a read waits for.
+    round_wanted: u64,
+    answers: BTreeMap<NodeId, Answer>,
 }
 
 impl<C> Leader<C> {
@@ -75,6 +82,32 @@ impl<C> Leader<C> {
 
     pub(super) fn next_slot(&self) -> Slot {
         self.next
+    }
+
+    pub(super) fn recovered(&self) -> Slot {
+        self.recovered
+    }
+
+    pub(super) fn round(&self) -> u64 {
+        self.round
+    }
+
+    pub(super) fn wanted_round(&self) -> u64 {
+        self.round_wanted
+    }
+
+    pub(super) fn want_round(&mut self, round: u64) {
+        self.round_wanted = self.round_wanted.max(round);
+    }
+
+    pub(super) fn answer(&self, peer: NodeId) -> Answer {
+        self.answers.get(&peer).copied().unwrap_or_default()
+    }
+
+    /// Answers may arrive in any order; the latest counts.
+    pub(super) fn note_answer(&mut self, peer: NodeId, answer: Answer) {
+        let known = self.answers.entry(peer).or_default();
+        *known = answer.max(*known);
     }
 
     pub(super) fn inherited(&self) -> Slot {
@@ -88,7 +121,7 @@ impl<C> Leader<C> {
 
 impl<C: Command> Paxos<C> {
     /// Phase 1a: a ballot above every round seen, promised to oneself first.
-    pub(super) fn stand(&mut self, config: &Config, effects: &mut Effects<Self>) {
+    pub(super) fn stand(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
         assert!(self.votes, "a learner never stands");
         let round = self.promised.round.max(self.round_seen) + 1;
         let ballot = Ballot { round, node: config.id };
@@ -113,13 +146,14 @@ impl<C: Command> Paxos<C> {
         }
         effects.arm(Timer::Resend, config.timing.resend..=config.timing.resend);
         self.wait(config, effects);
-        self.lead_if_elected(config, effects);
+        self.lead_if_elected(config, now, effects);
     }
 
     /// One page of one promise.
     pub(super) fn on_promise(
         &mut self,
         config: &Config,
+        now: Micros,
         from: NodeId,
         ballot: Ballot,
         page: PromisePage<C>,
@@ -154,7 +188,7 @@ impl<C: Command> Paxos<C> {
             }
         }
         self.advance(effects);
-        self.lead_if_elected(config, effects);
+        self.lead_if_elected(config, now, effects);
     }
 
     /// A candidate installed a snapshot: whoever has not promised yet is asked for what is above it.
@@ -176,7 +210,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// With a majority of promises: lead, and propose again what may have been chosen.
-    fn lead_if_elected(&mut self, config: &Config, effects: &mut Effects<Self>) {
+    fn lead_if_elected(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
         let Role::Candidate(candidate) = &self.role else { return };
         let promised: BTreeSet<NodeId> =
             candidate.votes.iter().filter(|(_, vote)| vote.is_complete).map(|(id, _)| *id).collect();
@@ -201,14 +235,17 @@ impl<C: Command> Paxos<C> {
             inherited,
             next: last.next(),
             proposals: BTreeMap::new(),
+            recovered: last,
             answered: promised,
-            heartbeat: 0,
+            round: 0,
+            round_wanted: 0,
+            answers: BTreeMap::new(),
         });
         self.heard = Some(config.id);
         effects.event(Event::Leader { ballot, recovered: last });
         effects.cancel(Timer::Resend);
         effects.arm(Timer::Election, config.timing.quiet..=config.timing.quiet);
-        self.on_heartbeat_timer(config, effects);
+        self.send_heartbeats(config, now, effects);
         self.send_proposals(config, entries, effects);
     }
 
@@ -313,7 +350,13 @@ impl<C: Command> Paxos<C> {
     }
 
     /// A refusal: only a promise above one's own ballot ends anything.
-    pub(super) fn on_nack(&mut self, config: &Config, promised: Ballot, effects: &mut Effects<Self>) {
+    pub(super) fn on_nack(
+        &mut self,
+        config: &Config,
+        now: Micros,
+        promised: Ballot,
+        effects: &mut Effects<Self>,
+    ) {
         let own = match &self.role {
             Role::Follower => return,
             Role::Candidate(candidate) => candidate.ballot,
@@ -322,7 +365,7 @@ impl<C: Command> Paxos<C> {
         if promised > own {
             self.step_down(config, StepDownReason::Preempted, effects);
             if config.bugs.has(Bug::DuelingLeaders) {
-                self.stand(config, effects);
+                self.stand(config, now, effects);
             }
         }
     }
@@ -330,27 +373,30 @@ impl<C: Command> Paxos<C> {
     /// A peer still follows.
     pub(super) fn on_heartbeat_ack(
         &mut self,
+        config: &Config,
+        now: Micros,
         from: NodeId,
-        ballot: Ballot,
-        commit: Slot,
+        (ballot, commit): (Ballot, Slot),
+        answer: Answer,
         effects: &mut Effects<Self>,
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
         if ballot == leader.ballot {
             leader.answered.insert(from);
+            self.note_answer(config, now, from, answer, effects);
             self.ask(from, commit, effects);
         }
     }
 
-    /// Shows that the leader is alive.
-    pub(super) fn on_heartbeat_timer(&mut self, config: &Config, effects: &mut Effects<Self>) {
+    /// Shows that the leader is alive, and asks whether it still leads.
+    pub(super) fn send_heartbeats(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.heartbeat += 1;
-        let (ballot, id) = (leader.ballot, leader.heartbeat);
+        leader.round += 1;
+        let (ballot, id, sent) = (leader.ballot, leader.round, Self::stamp(config, now));
         self.asked = None;
         let commit = self.log.commit();
         for peer in config.peers() {
-            effects.send(peer, Message::Heartbeat { ballot, commit, id });
+            effects.send(peer, Message::Heartbeat { ballot, commit, id, sent });
         }
         effects.arm(Timer::Heartbeat, config.timing.heartbeat..=config.timing.heartbeat);
     }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Ballot, Entry, Slot};
+use crate::node::Micros;
 
 /// A message between replicas.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,6 +60,8 @@ pub enum Message<C> {
         commit: Slot,
         /// Its number.
         id: u64,
+        /// When it was sent, by the leader's clock; 0 where no lease counts on it.
+        sent: Micros,
     },
     /// The sender had promised no higher ballot when it saw the heartbeat.
     HeartbeatAck {
@@ -68,6 +71,8 @@ pub enum Message<C> {
         commit: Slot,
         /// The number of the heartbeat.
         id: u64,
+        /// When the heartbeat was sent, as it said.
+        sent: Micros,
     },
     /// Asks for chosen entries.
     LearnRequest {

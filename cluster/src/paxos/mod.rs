@@ -10,6 +10,7 @@ mod leader;
 mod learner;
 mod log;
 mod message;
+mod reads;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,8 @@ pub use config::{Config, Limits, Timing};
 use leader::Role;
 pub use log::Log;
 pub use message::{Message, PromisePage};
+use reads::Answer;
+pub use reads::{ReadPath, ReadPermit};
 pub use snapshot::Snapshot;
 use snapshot::{Page, Transfers};
 
@@ -256,23 +259,27 @@ impl<C: Command> Node for Paxos<C> {
                 effects.replace(Vec::new());
             }
         } else if config.members.len() == 1 {
-            paxos.stand(config, effects);
+            paxos.stand(config, Micros(0), effects);
+        } else if config.reads == ReadPath::Lease {
+            // It may have promised to elect nobody else, and does not remember whom it promised that.
+            paxos.stage = Stage::Heard;
+            effects.arm(Timer::Election, config.timing.quiet..=config.timing.quiet);
         } else {
             paxos.wait(config, effects);
         }
         paxos
     }
 
-    fn on(&mut self, config: &Config, _now: Micros, input: Input<Self>, effects: &mut Effects<Self>) {
+    fn on(&mut self, config: &Config, now: Micros, input: Input<Self>, effects: &mut Effects<Self>) {
         let is_timer = matches!(input, Input::Timer(_));
         match input {
             Input::Message { from, message } => {
                 if from != config.id && config.members.contains(&from) {
-                    self.on_message(config, from, message, effects);
+                    self.on_message(config, now, from, message, effects);
                 }
             }
-            Input::Timer(Timer::Heartbeat) => self.on_heartbeat_timer(config, effects),
-            Input::Timer(Timer::Election) => self.on_election_timer(config, effects),
+            Input::Timer(Timer::Heartbeat) => self.send_heartbeats(config, now, effects),
+            Input::Timer(Timer::Election) => self.on_election_timer(config, now, effects),
             Input::Timer(Timer::Resend) => self.on_resend_timer(config, effects),
             Input::Invoke(nothing) => match nothing {},
         }
@@ -342,6 +349,7 @@ impl<C: Command> Paxos<C> {
     fn on_message(
         &mut self,
         config: &Config,
+        now: Micros,
         from: NodeId,
         message: Message<C>,
         effects: &mut Effects<Self>,
@@ -351,20 +359,26 @@ impl<C: Command> Paxos<C> {
             self.round_seen = self.round_seen.max(ballot.round);
         }
         match message {
-            Message::Prepare { ballot, from: first } => self.on_prepare(config, from, ballot, first, effects),
-            Message::Promise { ballot, page } => self.on_promise(config, from, ballot, page, effects),
-            Message::Nack { promised } => self.on_nack(config, promised, effects),
+            Message::Prepare { ballot, from: first } => {
+                self.on_prepare(config, now, from, ballot, first, effects);
+            }
+            Message::Promise { ballot, page } => self.on_promise(config, now, from, ballot, page, effects),
+            Message::Nack { promised } => self.on_nack(config, now, promised, effects),
             Message::Accept { ballot, first, entries, commit } => {
                 self.on_accept(config, from, ballot, (first, entries), commit, effects);
             }
             Message::Accepted { ballot, slots, commit } => {
                 self.on_accepted(config, from, ballot, &slots, commit, effects);
             }
-            Message::Heartbeat { ballot, commit, id } => {
-                self.on_heartbeat(config, from, ballot, commit, id, effects);
+            Message::Heartbeat { ballot, commit, id, sent } => {
+                let sent =
+                    if config.bugs.has(Bug::LeaseByPeerClock) { Self::stamp(config, now) } else { sent };
+                let answer = Answer { round: id, sent };
+                self.on_heartbeat(config, from, (ballot, commit), answer, effects);
             }
-            Message::HeartbeatAck { ballot, commit, .. } => {
-                self.on_heartbeat_ack(from, ballot, commit, effects);
+            Message::HeartbeatAck { ballot, commit, id, sent } => {
+                let answer = Answer { round: id, sent };
+                self.on_heartbeat_ack(config, now, from, (ballot, commit), answer, effects);
             }
             Message::LearnRequest { from: first } => self.on_learn_request(config, from, first, effects),
             Message::InstallSnapshot { last, size, offset, bytes, commit } => {
@@ -435,7 +449,7 @@ impl<C: Command> Paxos<C> {
         effects.arm(Timer::Election, config.timing.quiet..=longest);
     }
 
-    fn on_election_timer(&mut self, config: &Config, effects: &mut Effects<Self>) {
+    fn on_election_timer(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
         if !self.votes {
             return;
         }
@@ -446,7 +460,7 @@ impl<C: Command> Paxos<C> {
                 self.heard = None;
                 effects.arm(Timer::Election, Micros(0)..=config.timing.rest);
             }
-            (Role::Follower | Role::Candidate(_), _) => self.stand(config, effects),
+            (Role::Follower | Role::Candidate(_), _) => self.stand(config, now, effects),
         }
     }
 

@@ -2,6 +2,10 @@
 //!
 //! Numbers stand for commands. Node 1 is always the one under test, in a group of three unless said otherwise.
 
+mod reads;
+mod snapshots;
+
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -44,6 +48,7 @@ struct Script {
     config: Config,
     paxos: Paxos<u64>,
     disk: Vec<Stored<Record<u64>>>,
+    now: u64,
 }
 
 impl Script {
@@ -62,7 +67,7 @@ impl Script {
     fn boot(config: Config, disk: Vec<Stored<Record<u64>>>) -> Self {
         let mut effects = Effects::new();
         let paxos = Paxos::boot(&config, 1, &disk, &mut effects);
-        let mut script = Self { config, paxos, disk };
+        let mut script = Self { config, paxos, disk, now: 0 };
         script.take(effects);
         script
     }
@@ -103,7 +108,7 @@ impl Script {
 
     fn on(&mut self, input: Input<Paxos<u64>>) -> Step {
         let mut effects = Effects::new();
-        self.paxos.on(&self.config, Micros(0), input, &mut effects);
+        self.paxos.on(&self.config, Micros(self.now), input, &mut effects);
         self.take(effects)
     }
 
@@ -159,7 +164,7 @@ fn prepare(ballot: Ballot, from: u64) -> Message<u64> {
 }
 
 fn heartbeat(ballot: Ballot, commit: u64) -> Message<u64> {
-    Message::Heartbeat { ballot, commit: Slot(commit), id: 1 }
+    Message::Heartbeat { ballot, commit: Slot(commit), id: 1, sent: Micros(0) }
 }
 
 #[test]
@@ -332,7 +337,7 @@ fn leader_steps_down_when_it_hears_no_majority() {
     let mut script = Script::leader();
     script.fire(Timer::Election);
     assert_eq!(script.paxos.role(), "leader", "the promises count for the first period");
-    script.hear(TWO, Message::HeartbeatAck { ballot: ballot(1, 1), commit: Slot(0), id: 1 });
+    script.hear(TWO, Message::HeartbeatAck { ballot: ballot(1, 1), commit: Slot(0), id: 1, sent: Micros(0) });
     script.fire(Timer::Election);
     assert_eq!(script.paxos.role(), "leader");
     script.fire(Timer::Election);
@@ -345,7 +350,8 @@ fn leader_steps_down_when_it_hears_no_majority() {
 fn leader_that_learns_another_entry_is_superseded() {
     let mut script = Script::leader();
     script.propose(7);
-    let step = script.hear(TWO, Message::HeartbeatAck { ballot: ballot(1, 1), commit: Slot(1), id: 1 });
+    let step = script
+        .hear(TWO, Message::HeartbeatAck { ballot: ballot(1, 1), commit: Slot(1), id: 1, sent: Micros(0) });
     assert_eq!(step.sent, [(2, Message::LearnRequest { from: Slot(1) })]);
     script.hear(TWO, Message::Learn { first: Slot(1), entries: vec![command(8)], commit: Slot(1) });
     assert_eq!((script.paxos.role(), script.paxos.log().chosen(Slot(1))), ("follower", Some(&command(8))));

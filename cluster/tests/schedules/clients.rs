@@ -50,11 +50,11 @@ pub(crate) struct Book {
 const CHAIN: &str = "chain";
 
 impl Book {
-    /// Draws an operation.
-    pub(crate) fn invoke(&mut self, client: NodeId, draw: u64, now: u64) -> Operation {
+    /// Draws an operation. Who only reads stays with the server that answers it, be it in charge or not.
+    pub(crate) fn invoke(&mut self, client: NodeId, only_reads: bool, draw: u64, now: u64) -> Operation {
         self.unique += 1;
         let key: Key = if draw & 256 == 0 { "a" } else { "b" }.into();
-        let operation = match draw % 10 {
+        let operation = match if only_reads { 4 } else { draw % 10 } {
             0..=3 => Operation::Append { key, element: self.unique },
             4..=6 => Operation::Get { key },
             7 => Operation::Get { key: CHAIN.into() },

@@ -18,7 +18,7 @@ impl World {
         let leader = self.leader();
         let any = NodeId(u32::try_from(1 + self.random.below(count)).expect("few servers"));
         let target = leader.filter(|_| self.random.chance(500)).unwrap_or(any);
-        match self.random.below(10) {
+        match self.random.below(12 + 3 * u64::from(self.plan.clock_steps)) {
             0 | 1 => self.crash(target),
             2 => (1..=self.plan.replicas).for_each(|id| self.crash(NodeId(id))),
             3 => self.cut(|from, to| from == target || to == target),
@@ -28,11 +28,20 @@ impl World {
                 let side = self.random.next();
                 self.cut(|from, to| (side >> (from.0 % 64)) & 1 != (side >> (to.0 % 64)) & 1);
             }
-            7 => {
+            7 => self.cut_from_servers(target),
+            8 => {
                 let until = self.now + 50_000 + self.random.below(600_000);
                 self.server_mut(target).paused_until = until;
             }
-            _ => self.cuts.clear(),
+            9 | 10 => {
+                self.cuts.clear();
+                self.lagging = None;
+            }
+            11 => self.lagging = Some(target),
+            _ => {
+                self.cut_from_servers(target);
+                self.server_mut(target).clock_start -= 500_000;
+            }
         }
     }
 
@@ -90,6 +99,7 @@ impl World {
     pub(crate) fn heal(&mut self) {
         self.healed = true;
         self.cuts.clear();
+        self.lagging = None;
         self.weather.loss = 0;
         self.weather.tail = 0;
         self.weather.duplication = 0;
@@ -109,7 +119,11 @@ impl World {
 
     /// One server, the leader if there is one, stays cut off from the other servers in one direction or both.
     fn limp(&mut self) {
-        let target = self.leader().unwrap_or(NodeId(1));
+        self.cut_from_servers(self.leader().unwrap_or(NodeId(1)));
+    }
+
+    /// Clients still reach it.
+    fn cut_from_servers(&mut self, target: NodeId) {
         let (deaf, mute) = self.random.pick(&[(true, false), (false, true), (true, true)]);
         self.cut(|from, to| {
             !from.is_client() && !to.is_client() && ((mute && from == target) || (deaf && to == target))

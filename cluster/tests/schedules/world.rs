@@ -13,28 +13,40 @@ use squall_cluster::digest::mix;
 use squall_cluster::invariants::{Breach, Monitor};
 use squall_cluster::message::Message;
 use squall_cluster::node::{Effects, Input, Micros, Node, NodeId, Output, Stored, TimerChange, Write};
-use squall_cluster::paxos::{Ballot, Entry, Slot};
+use squall_cluster::paxos::{Ballot, Entry, ReadPath, Slot};
 use squall_cluster::replica::{
     Replica, ReplicaConfig, ReplicaRecord, ReplicaTimer, ServerView, identity_records,
 };
 use squall_cluster::session::{ClientId, Request};
 
 use crate::clients::{Book, Complaint};
+use crate::sizes::Sizes;
 
 /// What a schedule consists of.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) replicas: u32,
     pub(crate) clients: u32,
+    /// How many of them only read.
+    pub(crate) readers: u32,
     pub(crate) bugs: Bugs,
     pub(crate) wipes: bool,
     pub(crate) limps: bool,
+    /// No faults at all, and the best of networks.
+    pub(crate) calm: bool,
+    /// Whether messages, disks and logs are weighed, which takes time.
+    pub(crate) weighed: bool,
     /// Whether the monitors watch; without them only clients judge.
     pub(crate) monitored: bool,
     pub(crate) page_entries: usize,
     pub(crate) page_bytes: usize,
     /// A snapshot is taken after so many slots.
     pub(crate) compaction_slots: u64,
+    pub(crate) reads: ReadPath,
+    /// How fast or slow each server's clock may run, in parts per million.
+    pub(crate) clock_error_ppm: u64,
+    /// Whether a clock may be set back.
+    pub(crate) clock_steps: bool,
     /// Slots that every disk holds as accepted, in ballot 1.1, before the first boot.
     pub(crate) old_slots: u64,
     pub(crate) chaos_ms: u64,
@@ -45,13 +57,19 @@ impl Plan {
         Self {
             replicas,
             clients: 5,
+            readers: 0,
             bugs: Bugs::NONE,
             wipes: false,
             limps: false,
+            calm: false,
+            weighed: false,
             monitored: true,
             page_entries: 256,
             page_bytes: 40_000,
             compaction_slots: 1_000,
+            reads: ReadPath::Log,
+            clock_error_ppm: 0,
+            clock_steps: false,
             old_slots: 0,
             chaos_ms: 2_500,
         }
@@ -90,6 +108,7 @@ pub(crate) struct Figures {
     pub(crate) leaders: u64,
     pub(crate) snapshots: u64,
     pub(crate) installed: u64,
+    pub(crate) sizes: Sizes,
     pub(crate) digest: u64,
 }
 
@@ -155,6 +174,10 @@ pub(crate) struct Server {
     pub(crate) synced_at: u64,
     pub(crate) timers: BTreeMap<ReplicaTimer, u64>,
     pub(crate) paused_until: u64,
+    /// Its own microseconds in a true second.
+    pub(crate) clock_ppm: u64,
+    /// What it showed, or would have shown, at the start.
+    pub(crate) clock_start: u64,
 }
 
 pub(crate) struct Client {
@@ -194,6 +217,8 @@ pub(crate) struct World {
     pub(crate) servers: BTreeMap<NodeId, Server>,
     pub(crate) clients: BTreeMap<NodeId, Client>,
     pub(crate) cuts: BTreeSet<(NodeId, NodeId)>,
+    /// The server that hears the others late.
+    pub(crate) lagging: Option<NodeId>,
     pub(crate) weather: Weather,
     pub(crate) healed: bool,
     pub(crate) wiped: BTreeSet<NodeId>,
@@ -203,6 +228,8 @@ pub(crate) struct World {
     pub(crate) figures: Figures,
 }
 
+/// The rate of a perfect clock, in parts per million.
+const MILLION: u64 = 1_000_000;
 const LIVENESS_MS: u64 = 6_000;
 const DONE_AFTER_HEAL: u32 = 6;
 
@@ -220,6 +247,7 @@ pub(crate) fn run(plan: &Plan, seed: u64) -> Result<Figures, Failure> {
         return Err(Failure::NoRecovery(format!("{id} got {done} answers; {}", state.join(" "))));
     }
     world.run_until(world.now + 500_000, false)?;
+    world.servers.keys().copied().collect::<Vec<_>>().into_iter().for_each(|id| world.weigh_server(id));
     world.book.finish().map_err(Failure::Client)?;
     world.compare()?;
     Ok(world.figures)
@@ -271,6 +299,7 @@ impl World {
             servers: BTreeMap::new(),
             clients: BTreeMap::new(),
             cuts: BTreeSet::new(),
+            lagging: None,
             weather,
             healed: false,
             wiped: BTreeSet::new(),
@@ -285,7 +314,12 @@ impl World {
         for slot in 0..plan.clients {
             world.add_client(slot, &members);
         }
-        world.schedule(300_000, Happening::Fault);
+        if plan.calm {
+            world.weather =
+                Weather { loss: 0, duplication: 0, delay_us: 500, tail: 0, sync_us: 100, ..world.weather };
+        } else {
+            world.schedule(300_000, Happening::Fault);
+        }
         world
     }
 
@@ -295,6 +329,7 @@ impl World {
         config.limits.batch_entries_max = self.plan.page_entries;
         config.limits.batch_bytes_max = self.plan.page_bytes;
         config.limits.compaction_slots = self.plan.compaction_slots;
+        config.reads = self.plan.reads;
         let records = identity_records(&config).into_iter().chain((1..=self.plan.old_slots).map(old_record));
         let disk = records.map(|record| Stored { record: Some(record), intact: true }).collect();
         let server = Server {
@@ -306,6 +341,8 @@ impl World {
             synced_at: 0,
             timers: BTreeMap::new(),
             paused_until: 0,
+            clock_ppm: self.clock_ppm(),
+            clock_start: 100_000_000 + self.random.below(MILLION),
         };
         self.servers.insert(id, server);
         self.boot(id);
@@ -321,6 +358,16 @@ impl World {
         let client = Client { config, node, connection: 0, timers: BTreeMap::new(), done_after_heal: 0 };
         self.clients.insert(id, client);
         self.schedule(u64::from(slot) * 1_000 + 1, Happening::Invoke { id });
+    }
+
+    /// The rate of a new server's clock: extremes are as likely as all the rest.
+    fn clock_ppm(&mut self) -> u64 {
+        let error = self.plan.clock_error_ppm;
+        if error == 0 {
+            return MILLION;
+        }
+        let any = MILLION - error + self.random.below(2 * error);
+        self.random.pick(&[MILLION - error, MILLION + error, any, any])
     }
 
     pub(crate) fn schedule(&mut self, delay_us: u64, happening: Happening) {
@@ -370,7 +417,8 @@ impl World {
             }
             Happening::Synced { id, incarnation } => self.synced(id, incarnation),
             Happening::Invoke { id } => {
-                let operation = self.book.invoke(id, self.random.next(), self.now);
+                let only_reads = id.0 - NodeId::FIRST_CLIENT < self.plan.readers;
+                let operation = self.book.invoke(id, only_reads, self.random.next(), self.now);
                 self.step_client(id, Input::Invoke(operation));
             }
             Happening::Fault => self.fault(),
@@ -407,7 +455,7 @@ impl World {
     }
 
     fn step_server(&mut self, id: NodeId, input: Input<Replica>) {
-        let now = Micros(self.now);
+        let now = Micros(self.servers[&id].clock_start + self.now * self.servers[&id].clock_ppm / MILLION);
         let server = self.server_mut(id);
         let Some(node) = &mut server.node else { return };
         let mut effects = Effects::new();
@@ -432,7 +480,8 @@ impl World {
             match change {
                 TimerChange::Arm(timer, range) => {
                     let spread = range.end().0 - range.start().0 + 1;
-                    let delay = range.start().0 + self.random.below(spread);
+                    let own = range.start().0 + self.random.below(spread);
+                    let delay = own * MILLION / self.servers[&id].clock_ppm;
                     self.order += 1;
                     let armed = self.order;
                     self.server_mut(id).timers.insert(timer, armed);
@@ -462,6 +511,10 @@ impl World {
             return;
         }
         let batch = server.pending.pop_front().expect("each sync belongs to a batch");
+        if batch.writes.iter().any(|write| matches!(write, Write::Replace(_))) {
+            self.weigh_server(id);
+        }
+        let server = self.server_mut(id);
         write(&mut server.disk, batch.writes);
         self.release(id, batch.outputs);
     }
@@ -485,6 +538,7 @@ impl World {
     }
 
     fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
+        self.weigh_message(from, to, &message);
         if self.cuts.contains(&(from, to)) {
             return;
         }
@@ -494,7 +548,8 @@ impl World {
         let copies = 1 + u64::from(self.random.chance(self.weather.duplication));
         for _ in 0..copies {
             let tail = if self.random.chance(self.weather.tail) { 400_000 } else { 1 };
-            let delay = 200 + self.random.below(self.weather.delay_us) + self.random.below(tail);
+            let late = if self.lagging == Some(to) && !from.is_client() { 400_000 } else { 0 };
+            let delay = late + 200 + self.random.below(self.weather.delay_us) + self.random.below(tail);
             self.schedule(delay, Happening::Deliver { from, to, message: message.clone() });
         }
     }
