@@ -41,6 +41,9 @@ pub(crate) struct ExperimentFlags {
     /// How long faults and clients go on, in simulated time [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration_ms)]
     duration: Option<u64>,
+    /// How reads are served: log, read-index or lease [default: log]
+    #[arg(long, value_name = "NAME")]
+    reads: Option<String>,
     /// Switch a planted bug on; may be repeated; see squall list bugs
     #[arg(long = "bug", value_name = "NAME")]
     bugs: Vec<String>,
@@ -51,8 +54,20 @@ pub(crate) struct ExperimentFlags {
 impl ExperimentFlags {
     /// What is asked for.
     pub(crate) fn wanted(&self) -> Wanted {
-        let Self { mode, workload, nemesis, scenario, nodes, clients, keys, ops, duration, bugs, manner } =
-            self.clone();
+        let Self {
+            mode,
+            workload,
+            nemesis,
+            scenario,
+            nodes,
+            clients,
+            keys,
+            ops,
+            duration,
+            reads,
+            bugs,
+            manner,
+        } = self.clone();
         Wanted {
             mode,
             workload,
@@ -62,6 +77,7 @@ impl ExperimentFlags {
             keys,
             operations: ops,
             duration_ms: duration,
+            reads,
             bugs,
             scenario,
             simulator: manner.simulator,

@@ -26,7 +26,7 @@ pub(crate) struct RunCommand {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["mode", "workload", "nemesis", "scenario", "nodes", "clients", "keys", "ops", "duration", "bugs"]
+        conflicts_with_all = ["mode", "workload", "nemesis", "scenario", "nodes", "clients", "keys", "ops", "duration", "reads", "bugs"]
     )]
     plan: Option<PathBuf>,
     /// Run twice and compare the digests

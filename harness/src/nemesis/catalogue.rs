@@ -258,11 +258,16 @@ impl Choice {
     }
 }
 
+/// Drift is drawn within the bound; a jump has none.
+fn jumps_a_clock_that_counts(kind: &Kind, topology: &Topology) -> bool {
+    topology.clock_error_ppm_max.is_some() && matches!(kind.fault, "clock-jump" | "clock-strobe")
+}
+
 impl Selection {
     /// The kinds that may be drawn on this topology. Outside the fault model only what is named one by one.
     pub fn kinds(&self, topology: &Topology) -> Vec<&'static Kind> {
         let inside = |kind: &Kind| match standing(topology.mode, kind.fault) {
-            Standing::Inside => true,
+            Standing::Inside => !jumps_a_clock_that_counts(kind, topology),
             Standing::Minority => topology.minority() > 0,
             Standing::OnlyNamed => false,
         };
@@ -280,7 +285,10 @@ impl Selection {
     /// Whether it names faults that the mode does not promise to survive: the interpreter must be allowed to
     /// leave the model, and the verdict says so.
     pub fn leaves_model(&self, topology: &Topology) -> bool {
-        self.kinds(topology).iter().any(|kind| standing(topology.mode, kind.fault) == Standing::OnlyNamed)
+        self.kinds(topology).iter().any(|kind| {
+            standing(topology.mode, kind.fault) == Standing::OnlyNamed
+                || jumps_a_clock_that_counts(kind, topology)
+        })
     }
 
     /// Whether anything of it can happen on this topology.

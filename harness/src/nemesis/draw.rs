@@ -272,7 +272,8 @@ fn clock(name: &str, draw: &mut Draw, style: &Style, topology: &Topology) -> (Fa
     let fault = match name {
         "clock-jump" => Fault::ClockJump { target: whom, by_ms: signed(length_ms(draw, 10..=20_000)) },
         "clock-drift" => {
-            let ppm = i32::try_from(signed(length_ms(draw, 100..=100_000))).expect("drifts are small");
+            let most = topology.clock_error_ppm_max.map_or(100_000, u64::from);
+            let ppm = i32::try_from(signed(length_ms(draw, 100..=most))).expect("drifts are small");
             Fault::ClockDrift { target: whom, ppm }
         }
         "clock-strobe" => {

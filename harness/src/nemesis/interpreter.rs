@@ -385,6 +385,9 @@ impl Nemesis {
             return Err(format!("{} is down already", Endpoint::Server(server)));
         }
         let leaves_model = match standing(self.limits.mode, resolved.name()) {
+            Standing::Inside if !self.limits.trusts_clock_under(&resolved) => {
+                Some("leases rest on clocks that are right within a bound and never jump".to_owned())
+            }
             Standing::Inside => None,
             Standing::Minority => self.beyond_minority(&resolved, surface.servers()),
             Standing::OnlyNamed => Some("the mode does not promise to survive it".to_owned()),
@@ -406,7 +409,13 @@ impl Nemesis {
     /// Why damaging this disk too would leave no majority that never lost anything.
     fn beyond_minority(&self, fault: &Fault, servers: usize) -> Option<String> {
         let count = u32::try_from(servers).expect("servers are few");
-        let topology = Topology { mode: self.limits.mode, servers: count, clients: 1, horizon_ms: 1 };
+        let topology = Topology {
+            mode: self.limits.mode,
+            servers: count,
+            clients: 1,
+            horizon_ms: 1,
+            clock_error_ppm_max: None,
+        };
         let mut damaged = self.damaged.clone();
         damaged.extend(fault.targets().into_iter().map(index));
         if damaged.len() <= topology.minority() as usize {

@@ -88,6 +88,10 @@ pub struct Topology {
     pub clients: u32,
     /// Length of the chaos phase, in milliseconds.
     pub horizon_ms: u64,
+    /// Something rests on clocks: they must not jump, and their rates be wrong by so little at most, in parts per
+    /// million.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_error_ppm_max: Option<u32>,
 }
 
 impl Topology {
@@ -137,17 +141,29 @@ pub struct Limits {
     pub mode: Mode,
     /// Whether faults outside the model fire. If not, they are withheld.
     pub may_leave: bool,
+    /// See [`Topology::clock_error_ppm_max`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_error_ppm_max: Option<u32>,
 }
 
 impl Limits {
     /// Only what the mode promises to survive.
     pub fn inside(mode: Mode) -> Self {
-        Self { mode, may_leave: false }
+        Self { mode, may_leave: false, clock_error_ppm_max: None }
     }
 
     /// Everything fires; [`Nemesis::outside_model`](super::Nemesis::outside_model) tells whether it mattered.
     pub fn none(mode: Mode) -> Self {
-        Self { mode, may_leave: true }
+        Self { mode, may_leave: true, clock_error_ppm_max: None }
+    }
+
+    /// Whether a clock is allowed to be that wrong.
+    pub(super) fn trusts_clock_under(&self, fault: &Fault) -> bool {
+        match (fault, self.clock_error_ppm_max) {
+            (Fault::ClockDrift { ppm, .. }, Some(most)) => ppm.unsigned_abs() <= most,
+            (Fault::ClockJump { .. } | Fault::ClockStrobe { .. }, Some(_)) => false,
+            _ => true,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use squall_workloads::Decide;
 
 use crate::nemesis::SHARD_GROUPS;
 use crate::sim::{Latency, Server, Terrain, World};
-use crate::trial::{Manner, Outcome, Plan, Subject, run};
+use crate::trial::{Config, Manner, Outcome, Plan, Subject, run};
 
 use super::cluster::{ClientSettings, Cluster};
 use super::served::Served;
@@ -93,7 +93,7 @@ impl BuiltIn {
         };
         let ids = self.ids();
         let server = |id: &NodeId| {
-            let config = N::configure(*id, &ids, bugs);
+            let config = N::configure(*id, &ids, bugs, config);
             let identity = N::identity(&config);
             (*id, config, identity)
         };
@@ -162,7 +162,7 @@ impl<W: Served> Subject<W> for BuiltIn {
 
 /// A server type of the built-in cluster: how one of them is configured and what its new disk holds.
 trait Built: Server {
-    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> Self::Config;
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs, plan: &Config) -> Self::Config;
     fn identity(config: &Self::Config) -> Vec<Self::Record>;
     fn monitors(members: &[NodeId]) -> Monitors {
         Monitors::of_one_group(members.iter().copied())
@@ -170,7 +170,7 @@ trait Built: Server {
 }
 
 impl Built for Single {
-    fn configure(id: NodeId, _members: &[NodeId], bugs: Bugs) -> SingleConfig {
+    fn configure(id: NodeId, _members: &[NodeId], bugs: Bugs, _plan: &Config) -> SingleConfig {
         SingleConfig { id, bugs }
     }
 
@@ -180,8 +180,11 @@ impl Built for Single {
 }
 
 impl Built for Replica {
-    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> ReplicaConfig {
-        ReplicaConfig { bugs, ..ReplicaConfig::new(id, members.to_vec()) }
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs, plan: &Config) -> ReplicaConfig {
+        let mut config =
+            ReplicaConfig { bugs, reads: plan.reads, ..ReplicaConfig::new(id, members.to_vec()) };
+        config.limits.compaction_slots = plan.compaction_slots;
+        config
     }
 
     fn identity(config: &ReplicaConfig) -> Vec<replica::ReplicaRecord> {

@@ -23,6 +23,7 @@ use crate::nemesis::{DiskLoss, Endpoint, FaultId};
 use crate::system::SimulatedWorld;
 
 use super::agenda::{Agenda, Item};
+use super::clock::Clock;
 use super::disk::Disk;
 use super::frame;
 use super::milestone::milestone;
@@ -36,6 +37,8 @@ const BREACHES_MAX: usize = 16;
 const TRACE_ENTRIES_MAX: usize = 400_000;
 /// Node events kept.
 const EVENTS_MAX: usize = 100_000;
+/// Clocks of different servers have nothing to do with each other.
+const CLOCK_START_US_MAX: u64 = 10_000_000;
 /// Bytes of a simulated disk.
 const DISK_BYTES: usize = 64 << 20;
 
@@ -155,6 +158,8 @@ impl<N: Server> World<N> {
         let network = Network::new(servers.len(), clients.len(), terrain.latency);
         let place = |(index, (id, config, identity)): (usize, NewServer<N>)| {
             let mut slot = Slot::new(id, Endpoint::Server(index), config, Disk::new(DISK_BYTES));
+            let mut draw = terrain.decide.at("clock", &[u64::from(id.0)]);
+            slot.clock = Clock::starting_at(Micros(draw.below(CLOCK_START_US_MAX)));
             slot.provision(&identity);
             slot
         };
@@ -511,7 +516,7 @@ impl<N: Server> World<N> {
         slot.slow_sync.retain(|(by, _)| *by != fault);
         slot.disk_faults.retain(|(by, _)| *by != fault);
         slot.set_disk_flags();
-        slot.clock.lift(fault);
+        slot.clock.lift(fault, self.now);
         if slot.paused.contains(&fault) {
             slot.paused.retain(|by| *by != fault);
             if slot.paused.is_empty() {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use squall_cluster::bugs::{Bug, Mode};
+use squall_cluster::paxos::ReadPath;
 
 use crate::determinism::{NotDeterministic, again_by};
 use crate::nemesis::{PlannedFault, Selection, SelectionError};
@@ -51,6 +52,8 @@ pub struct Wanted {
     pub operations: Option<u64>,
     /// The chaos phase, in simulated milliseconds.
     pub duration_ms: Option<u64>,
+    /// How reads are served, by name.
+    pub reads: Option<String>,
     /// Bugs to switch on, by name.
     pub bugs: Vec<String>,
     /// A scenario that says what is not said here, by name; its faults take the place of a selection.
@@ -145,6 +148,16 @@ pub fn simulator_of(name: &str) -> Result<Simulator, UnknownName> {
     found.copied().ok_or_else(|| UnknownName::new("simulator", name, &Simulator::ALL.map(Simulator::name)))
 }
 
+/// The way to read of this name.
+///
+/// # Errors
+///
+/// If there is none, with those that there are.
+pub(super) fn reads_of(name: &str) -> Result<ReadPath, UnknownName> {
+    let found = ReadPath::ALL.into_iter().find(|path| path.name() == name);
+    found.ok_or_else(|| UnknownName::new("way to read", name, &ReadPath::ALL.map(ReadPath::name)))
+}
+
 /// The scenario of this name.
 ///
 /// # Errors
@@ -172,6 +185,7 @@ impl Wanted {
         let selection = scenario.map(|scenario| scenario.nemesis.to_owned()).or_else(|| self.nemesis.clone());
         let selection = selection.unwrap_or(default.nemesis);
         let nemesis: Selection = selection.parse()?;
+        let reads = scenario.map_or(default.reads, |scenario| scenario.reads);
         let clients = self.clients.unwrap_or(default.clients);
         let steps_per_client = self.operations.map(|asked| steps_per_client(asked, clients)).transpose()?;
         let enough = steps_per_client.map(|steps| (u64::from(steps) + 1) * STEP_MS_MAX);
@@ -184,6 +198,7 @@ impl Wanted {
             keys: self.keys.unwrap_or(default.keys),
             duration_ms: self.duration_ms.or(enough).unwrap_or(default.duration_ms),
             gap_max_ms: scenario.map_or(0, |scenario| scenario.gap_max_ms),
+            reads: self.reads.as_deref().map(reads_of).transpose()?.unwrap_or(reads),
             bugs: self
                 .bugs
                 .iter()
@@ -218,6 +233,7 @@ impl Wanted {
             number("keys", self.keys.map(u64::from)),
             number("ops", self.operations),
             self.duration_ms.map(|duration| format!(" --duration {duration}ms")),
+            text("reads", &self.reads),
             text("simulator", &self.simulator),
             self.until_breach.then(|| " --until-breach".to_owned()),
         ];

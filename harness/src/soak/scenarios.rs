@@ -4,6 +4,8 @@
 //! selection or a list of faults written by hand: it stays inside the fault model, so that a correct cluster
 //! stays clean under it.
 
+use squall_cluster::paxos::ReadPath;
+
 /// A selection of faults with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -15,11 +17,14 @@ pub struct Scenario {
     pub nemesis: &'static str,
     /// Faults written by hand, as in plans; empty: drawn ones.
     pub faults: &'static str,
+    /// How reads are served.
+    pub reads: ReadPath,
     /// The longest time without a successful operation that is tolerated under these faults; 0: any.
     pub gap_max_ms: u64,
 }
 
-const PLAIN: Scenario = Scenario { name: "", about: "", nemesis: "none", faults: "", gap_max_ms: 0 };
+const PLAIN: Scenario =
+    Scenario { name: "", about: "", nemesis: "none", faults: "", reads: ReadPath::Log, gap_max_ms: 0 };
 
 /// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
@@ -53,7 +58,43 @@ pub const SCENARIOS: &[Scenario] = &[
         ]"#,
         ..PLAIN
     },
+    Scenario {
+        name: "read-index",
+        about: "every fault, while reads are answered by whoever has proof that it still leads",
+        nemesis: "all",
+        reads: ReadPath::ReadIndex,
+        ..PLAIN
+    },
+    Scenario {
+        name: "leases",
+        about: "every fault that leases survive, while reads are answered by whoever holds one",
+        nemesis: "all",
+        reads: ReadPath::Lease,
+        ..PLAIN
+    },
+    Scenario {
+        name: "late-answers",
+        about: "a leader hears late and is then heard by nobody but clients: another takes over without its knowing",
+        faults: LATE_ANSWERS,
+        reads: ReadPath::ReadIndex,
+        ..PLAIN
+    },
+    Scenario {
+        name: "late-answers-lease",
+        about: "the same, while reads are answered by whoever holds a lease",
+        faults: LATE_ANSWERS,
+        reads: ReadPath::Lease,
+        ..PLAIN
+    },
 ];
+
+const LATE_ANSWERS: &str = r#"[
+    {"id":1,"at_ms":500,"for_ms":9000,"fault":{"delay":{"links":{"to":"leader"},"min_ms":400,"max_ms":500,"kinds":["heartbeat-ack","accepted","heartbeat","accept","prepare","nack"]}}},
+    {"id":2,"at_ms":1500,"for_ms":700,"fault":{"mute":{"target":"leader","clients":"reach-all"}}},
+    {"id":3,"at_ms":3500,"for_ms":700,"fault":{"mute":{"target":"leader","clients":"reach-all"}}},
+    {"id":4,"at_ms":5500,"for_ms":700,"fault":{"mute":{"target":"leader","clients":"reach-all"}}},
+    {"id":5,"at_ms":7500,"for_ms":700,"fault":{"mute":{"target":"leader","clients":"reach-all"}}}
+]"#;
 
 impl Scenario {
     /// The scenario of this name.
@@ -81,5 +122,41 @@ mod tests {
             plan.check().expect("possible");
             assert!(!plan.faults.is_empty(), "{} plans no fault", scenario.name);
         }
+    }
+
+    /// The clock of each leader is set back as it is cut off from the others, while clients still reach it.
+    const CLOCKS_SET_BACK: &str = r#"[
+        {"id":1,"at_ms":2000,"for_ms":1000,"fault":{"clock-jump":{"target":"leader","by_ms":-2000}}},
+        {"id":2,"at_ms":2000,"for_ms":1000,"fault":{"isolate":{"target":"leader","clients":"reach-all"}}},
+        {"id":3,"at_ms":4000,"for_ms":1000,"fault":{"clock-jump":{"target":"leader","by_ms":-2000}}},
+        {"id":4,"at_ms":4000,"for_ms":1000,"fault":{"isolate":{"target":"leader","clients":"reach-all"}}},
+        {"id":5,"at_ms":6000,"for_ms":1000,"fault":{"clock-jump":{"target":"leader","by_ms":-2000}}},
+        {"id":6,"at_ms":6000,"for_ms":1000,"fault":{"isolate":{"target":"leader","clients":"reach-all"}}}
+    ]"#;
+
+    /// The first seed with an invalid run under those clocks, and whether that run says that it left the model.
+    fn stale_read(reads: &str, seeds: std::ops::Range<u64>) -> Option<bool> {
+        let wanted = Wanted {
+            workload: Some("register".into()),
+            reads: Some(reads.into()),
+            simulator: Some("event-loop".into()),
+            ..Wanted::default()
+        };
+        let experiment = wanted.experiment().expect("possible");
+        seeds.into_iter().find_map(|seed| {
+            let mut plan = experiment.plan(seed);
+            plan.faults = serde_json::from_str(CLOCKS_SET_BACK).expect("a plan");
+            plan.limits.may_leave = true;
+            plan.minima = None;
+            let outcome = experiment.run(&plan);
+            (!outcome.violations.is_empty()).then_some(outcome.outside_model)
+        })
+    }
+
+    /// What leases rest on, and no other way to read does.
+    #[test]
+    fn leases_go_stale_when_clocks_jump_and_say_why() {
+        assert_eq!(stale_read("lease", 0..80), Some(true));
+        assert_eq!(stale_read("read-index", 0..8), None);
     }
 }

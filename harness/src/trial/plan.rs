@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use squall_cluster::bugs::Bug;
+use squall_cluster::paxos::{self, ReadPath, Timing};
 use squall_workloads::{ClientScript, Decide, Scripted, Shape, Workload};
 
 use crate::nemesis::{self, Limits, Mode, PlannedFault, Selection, Topology};
@@ -23,6 +24,8 @@ pub mod limits {
     pub const KEYS_MAX: u32 = 10_000;
     /// The chaos phase, in simulated milliseconds.
     pub const DURATION_MS_MAX: u64 = 600_000;
+    /// Slots from one snapshot to the next.
+    pub const COMPACTION_SLOTS_MAX: u64 = 50_000;
     /// Any single wait, in simulated milliseconds.
     pub const WAIT_MS_MAX: u64 = 60_000;
     /// Operations of all scripts together.
@@ -84,8 +87,18 @@ pub struct Config {
     pub sync_min_ms: u64,
     /// What a disk's sync takes at most, when nothing is wrong.
     pub sync_max_ms: u64,
+    /// How reads are served; only mode paxos has a choice.
+    #[serde(default)]
+    pub reads: ReadPath,
+    /// A replica takes a snapshot after so many slots.
+    #[serde(default = "usual_compaction_slots")]
+    pub compaction_slots: u64,
     /// Planted bugs that are switched on, by name.
     pub bugs: Vec<String>,
+}
+
+fn usual_compaction_slots() -> u64 {
+    paxos::Limits::default().compaction_slots
 }
 
 impl Default for Config {
@@ -106,6 +119,8 @@ impl Default for Config {
             latency_max_ms: 3,
             sync_min_ms: 1,
             sync_max_ms: 2,
+            reads: ReadPath::default(),
+            compaction_slots: usual_compaction_slots(),
             bugs: Vec::new(),
         }
     }
@@ -167,6 +182,13 @@ impl Config {
         bounded("latency, at most (ms)", self.latency_max_ms, self.latency_min_ms, limits::WAIT_MS_MAX)?;
         bounded("sync, at least (ms)", self.sync_min_ms, 1, limits::WAIT_MS_MAX)?;
         bounded("sync, at most (ms)", self.sync_max_ms, self.sync_min_ms, limits::WAIT_MS_MAX)?;
+        bounded("compaction (slots)", self.compaction_slots, 1, limits::COMPACTION_SLOTS_MAX)?;
+        if self.reads != ReadPath::Log && self.mode != Mode::Paxos.name() {
+            let (reads, mode) = (self.reads.name(), &self.mode);
+            return Err(Unfit::Contradiction(format!(
+                "mode {mode} has no choice of reads: use --mode paxos for {reads}, or --reads log"
+            )));
+        }
         if self.mode == Mode::Single.name() && self.nodes != 1 {
             let nodes = self.nodes;
             return Err(Unfit::Contradiction(format!(
@@ -203,7 +225,13 @@ impl Config {
             servers: self.nodes,
             clients: self.clients,
             horizon_ms: self.duration_ms,
+            clock_error_ppm_max: self.clock_error_ppm_max(),
         }
+    }
+
+    /// How wrong the rates of clocks may be: leases rest on that, nothing else does.
+    fn clock_error_ppm_max(&self) -> Option<u32> {
+        (self.reads == ReadPath::Lease).then(|| Timing::default().clock_error_ppm)
     }
 
     /// Whose fault model counts. A user's own system of several nodes is judged like a replicated one.
@@ -314,6 +342,10 @@ impl<T> Plan<T> {
             config.latency_max_ms = *swarm.pick(&[1, 2, 3, 5, 8]);
             config.sync_min_ms = 1;
             config.sync_max_ms = *swarm.pick(&[1, 2, 4]);
+            if config.mode == Mode::Paxos.name() {
+                // A run of ten seconds applies some thousand slots.
+                config.compaction_slots = *decide.at("compaction", &[]).pick(&[10, 30, 100, 300]);
+            }
             // One server answers so fast that only busy clients overlap.
             let pauses: &[u32] = if config.nodes == 1 { &[20, 30, 40] } else { &[60, 90, 120, 160] };
             pause_ms_mean = *swarm.pick(pauses);
@@ -331,6 +363,7 @@ impl<T> Plan<T> {
         let limits = Limits {
             mode: config.fault_model(),
             may_leave: request.nemesis.leaves_model(&config.topology()),
+            clock_error_ppm_max: config.clock_error_ppm_max(),
         };
         let minima = Minima {
             ok: (steps * u64::from(config.clients) / 2).min(100),

@@ -12,7 +12,13 @@ use crate::nemesis::model::{can_act, standing};
 const SEEDS: u64 = 2_000;
 
 fn topologies() -> Vec<Topology> {
-    let topology = |mode, servers, clients, horizon_ms| Topology { mode, servers, clients, horizon_ms };
+    let topology = |mode, servers, clients, horizon_ms| Topology {
+        mode,
+        servers,
+        clients,
+        horizon_ms,
+        clock_error_ppm_max: None,
+    };
     vec![
         topology(Mode::Single, 1, 1, 10_000),
         topology(Mode::Single, 1, 8, 3_000),
@@ -34,7 +40,7 @@ fn plan(text: &str, seed: u64, topology: &Topology) -> Vec<PlannedFault> {
 }
 
 fn ten_seconds() -> Topology {
-    Topology { mode: Mode::Paxos, servers: 5, clients: 8, horizon_ms: 10_000 }
+    Topology { mode: Mode::Paxos, servers: 5, clients: 8, horizon_ms: 10_000, clock_error_ppm_max: None }
 }
 
 #[test]
@@ -171,7 +177,13 @@ fn what_is_total_is_never_stable() {
 
 #[test]
 fn what_is_only_named_runs_only_when_named() {
-    let topology = Topology { mode: Mode::Single, servers: 1, clients: 3, horizon_ms: 10_000 };
+    let topology = Topology {
+        mode: Mode::Single,
+        servers: 1,
+        clients: 3,
+        horizon_ms: 10_000,
+        clock_error_ppm_max: None,
+    };
     for name in ["wipe", "bit-flip", "lying-sync", "truncate"] {
         let named: Selection = name.parse().expect("the fault is known");
         assert!(named.leaves_model(&topology));
@@ -206,7 +218,8 @@ fn selections_are_read_written_and_explained() {
     assert!(
         error("xyzzyx").starts_with("unknown fault \"xyzzyx\"; known are none, all, partition, isolate,")
     );
-    let alone = Topology { mode: Mode::Single, servers: 1, clients: 1, horizon_ms: 1_000 };
+    let alone =
+        Topology { mode: Mode::Single, servers: 1, clients: 1, horizon_ms: 1_000, clock_error_ppm_max: None };
     let ring: Selection = "ring".parse().expect("known");
     assert_eq!(
         ring.check(&alone).expect_err("a ring needs four").to_string(),

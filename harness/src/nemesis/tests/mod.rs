@@ -60,5 +60,5 @@ pub(super) fn one_of_each() -> Vec<PlannedFault> {
 
 /// Five servers under Paxos and three clients, for a minute.
 pub(super) fn five() -> Topology {
-    Topology { mode: Mode::Paxos, servers: 5, clients: 3, horizon_ms: 60_000 }
+    Topology { mode: Mode::Paxos, servers: 5, clients: 3, horizon_ms: 60_000, clock_error_ppm_max: None }
 }

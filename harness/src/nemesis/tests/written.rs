@@ -120,7 +120,13 @@ fn hostile_fields_are_refused() {
 
 #[test]
 fn faults_that_need_company_are_refused_alone() {
-    let alone = Topology { mode: Mode::Single, servers: 1, clients: 3, horizon_ms: 60_000 };
+    let alone = Topology {
+        mode: Mode::Single,
+        servers: 1,
+        clients: 3,
+        horizon_ms: 60_000,
+        clock_error_ppm_max: None,
+    };
     let refused: Vec<&str> = one_of_each()
         .iter()
         .filter(|planned| validate(std::slice::from_ref(*planned), &alone).is_err())
