@@ -193,7 +193,7 @@ impl Built for Replica {
 }
 
 impl Built for primary_backup::Host {
-    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> HostConfig {
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs, _plan: &Config) -> HostConfig {
         HostConfig::new(id, members, bugs)
     }
 
