@@ -5,13 +5,15 @@
 
 mod clients;
 mod faults;
+mod plan;
 mod sizes;
 mod world;
 
 use squall_cluster::bugs::{Bug, Bugs, Layer, Mode};
 use squall_cluster::paxos::{ReadPath, Timing};
 
-use world::{Failure, Figures, Plan, run};
+use plan::{Figures, Plan};
+use world::{Failure, run};
 
 /// How many schedules each test runs; more with `SQUALL_SCHEDULES`.
 fn schedules(default: u64) -> u64 {

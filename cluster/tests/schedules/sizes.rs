@@ -8,7 +8,8 @@ use squall_cluster::node::NodeId;
 use squall_cluster::paxos::ReadPath;
 use squall_cluster::replica::ServerView;
 
-use crate::world::{Figures, Plan, World, run};
+use crate::plan::{Figures, Plan};
+use crate::world::{World, run};
 
 /// What a schedule took, besides time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -203,7 +203,7 @@ impl Built for primary_backup::Host {
 }
 
 impl Built for sharded::host::Host {
-    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs) -> sharded::host::HostConfig {
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs, _plan: &Config) -> sharded::host::HostConfig {
         sharded::host::HostConfig::new(id, &layout(members), bugs)
     }
 

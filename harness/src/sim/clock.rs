@@ -4,7 +4,8 @@
 //! fires early. No two clocks show the same, and what a wrong rate has gathered stays when the rate is right again: a
 //! clock jumps only if a fault says so. Integer arithmetic only.
 
-use squall_cluster::node::Micros;
+use squall_cluster::node::{Micros, NodeId};
+use squall_workloads::Decide;
 
 use crate::nemesis::{ClockChange, FaultId};
 
@@ -13,6 +14,9 @@ const MILLION: i128 = 1_000_000;
 
 /// About what a perfect clock shows at the start; far from zero, so that jumps backwards stay positive.
 const EPOCH_US: i128 = 1_000_000_000_000;
+
+/// Clocks of different servers have nothing to do with each other: they start up to so much apart.
+const START_US_MAX: u64 = 10_000_000;
 
 /// How a node's clock maps simulated time to the node's own.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +31,13 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// The clock of a server.
+    pub(crate) fn of_server(id: NodeId, decide: &Decide) -> Self {
+        Self::starting_at(Micros(decide.at("clock", &[u64::from(id.0)]).below(START_US_MAX)))
+    }
+
     /// A clock that showed so much beyond the epoch at the start.
-    pub(crate) fn starting_at(start: Micros) -> Self {
+    fn starting_at(start: Micros) -> Self {
         Self { start_us: i128::from(start.0), ..Self::default() }
     }
 

@@ -37,8 +37,6 @@ const BREACHES_MAX: usize = 16;
 const TRACE_ENTRIES_MAX: usize = 400_000;
 /// Node events kept.
 const EVENTS_MAX: usize = 100_000;
-/// Clocks of different servers have nothing to do with each other.
-const CLOCK_START_US_MAX: u64 = 10_000_000;
 /// Bytes of a simulated disk.
 const DISK_BYTES: usize = 64 << 20;
 
@@ -158,8 +156,7 @@ impl<N: Server> World<N> {
         let network = Network::new(servers.len(), clients.len(), terrain.latency);
         let place = |(index, (id, config, identity)): (usize, NewServer<N>)| {
             let mut slot = Slot::new(id, Endpoint::Server(index), config, Disk::new(DISK_BYTES));
-            let mut draw = terrain.decide.at("clock", &[u64::from(id.0)]);
-            slot.clock = Clock::starting_at(Micros(draw.below(CLOCK_START_US_MAX)));
+            slot.clock = Clock::of_server(id, &terrain.decide);
             slot.provision(&identity);
             slot
         };
@@ -576,9 +573,7 @@ impl<N: Server> SimulatedWorld for World<N> {
             ));
         }
         if self.trace.len() >= TRACE_ENTRIES_MAX {
-            hit.push(format!(
-                "the recording reached its bound of {TRACE_ENTRIES_MAX} entries and stops there"
-            ));
+            hit.push(format!("the recording stops at its bound of {TRACE_ENTRIES_MAX} entries"));
         }
         if self.events.len() >= EVENTS_MAX {
             hit.push(format!("more than {EVENTS_MAX} node events; later ones are not kept"));
