@@ -17,6 +17,7 @@ fn help_of_every_subcommand() {
     for name in [
         "run",
         "soak",
+        "merge",
         "check",
         "bench-check",
         "replay",

@@ -4,19 +4,18 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use cpu_time::ProcessTime;
+use cpu_time::{ProcessTime, ThreadTime};
 
-/// Measures wall and processor time from its making.
+/// Measures wall time from its making.
 #[derive(Debug)]
 pub(crate) struct Stopwatch {
     wall: Instant,
-    processor: Option<ProcessTime>,
 }
 
 impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "wall time, shown to people and never given to a run")]
     pub(crate) fn start() -> Self {
-        Self { wall: Instant::now(), processor: ProcessTime::try_now().ok() }
+        Self { wall: Instant::now() }
     }
 
     /// Wall time so far.
@@ -27,11 +26,6 @@ impl Stopwatch {
     /// Wall time so far, in milliseconds.
     pub(crate) fn wall_ms(&self) -> u64 {
         u64::try_from(self.wall().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Processor time of the whole process so far; nothing where the system does not tell.
-    pub(crate) fn processor(&self) -> Duration {
-        self.processor.and_then(|began| began.try_elapsed().ok()).unwrap_or_default()
     }
 }
 
@@ -54,4 +48,9 @@ impl Moment {
         let stamp = text.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
         Self { text, stamp }
     }
+}
+
+/// Processor time of the calling thread since it began; nothing where the system does not tell.
+pub(crate) fn processor_of_thread() -> Duration {
+    ThreadTime::try_now().map(|now| now.as_duration()).unwrap_or_default()
 }

@@ -14,7 +14,7 @@ use crate::trial::{Manner, parse_seed};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "What to run")]
 pub(crate) struct ExperimentFlags {
-    /// Mode of the cluster: single, paxos, primary-backup or sharded [default: paxos]
+    /// Mode of the cluster; see squall list modes [default: paxos]
     #[arg(long, value_name = "NAME")]
     mode: Option<String>,
     /// What clients do; see squall list workloads [default: append]

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::soak::{Tally, Wanted};
+use crate::soak::{Seeds, Tally, Wanted};
 use crate::store::Store;
 
 use super::console::{Console, complain_error};
@@ -13,7 +13,8 @@ use super::exit::Exit;
 use super::flags::processors;
 use super::recording::{Place, Recording, explain, run_recorded, tell};
 use super::shrinking::{self, shrunk_besides, tell_shrunk};
-use super::soak::{Soaking, exit_of, tell_summary};
+use super::soak::{Soaking, exit_of};
+use super::soak_tell::tell_summary;
 use crate::clocks::{Moment, Stopwatch};
 
 /// Seeds of the clean soak.
@@ -53,13 +54,11 @@ fn clean_soak(console: &Console, store: &Store) -> anyhow::Result<Tally> {
         "1. {} seeds of {} with {} replicas, {} clients, workload {}, under all faults",
         SEEDS, config.mode, config.nodes, config.clients, config.workload
     ));
-    let began = Moment::now();
-    let folder = store.begin_soak(&began.stamp)?;
     let soaking = Soaking {
         console,
-        experiment,
-        flags: wanted.flags(),
-        seeds: 0..SEEDS,
+        wanted: &wanted,
+        seeds: Seeds::all(0..SEEDS),
+        anew: true,
         jobs: processors(),
         budget: None,
         check_determinism: false,
@@ -67,7 +66,7 @@ fn clean_soak(console: &Console, store: &Store) -> anyhow::Result<Tally> {
         json: false,
         shrink: std::time::Duration::ZERO,
     };
-    let (summary, tally) = soaking.go(folder, &began)?;
+    let (summary, tally) = soaking.go(store)?;
     tell_summary(console, &summary);
     Ok(tally)
 }

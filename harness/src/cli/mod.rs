@@ -13,6 +13,7 @@ mod exit;
 mod flags;
 mod list;
 mod main_job;
+mod merge;
 mod mutants;
 mod progress;
 mod recording;
@@ -22,6 +23,7 @@ mod run;
 mod shrink;
 mod shrinking;
 mod soak;
+mod soak_tell;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,6 +52,8 @@ enum Command {
     Run(run::RunCommand),
     /// Many runs
     Soak(soak::SoakCommand),
+    /// Unite the results of soaks, such as the shares of one
+    Merge(merge::MergeCommand),
     /// Judge recorded histories; no simulation
     Check(check::CheckCommand),
     /// Measure how fast histories are judged, and in how much memory
@@ -82,6 +86,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         None => main_job::main_job(),
         Some(Command::Run(command)) => command.execute(),
         Some(Command::Soak(command)) => command.execute(),
+        Some(Command::Merge(command)) => command.execute(),
         Some(Command::Check(command)) => command.execute(),
         Some(Command::BenchCheck(command)) => command.execute(),
         Some(Command::Replay(command)) => command.execute(),

@@ -16,7 +16,7 @@ use super::console::{Console, complain};
 use super::exit::Exit;
 use super::flags::{ExperimentFlags, OutputFlags, SeedsFlags};
 use super::progress::Progress;
-use crate::clocks::Stopwatch;
+use crate::clocks::{Stopwatch, processor_of_thread};
 
 /// Seeds until a bug counts as not found.
 const SEEDS: Range<u64> = 0..300;
@@ -93,7 +93,8 @@ impl MutantsCommand {
         let settings = self.settings()?;
         let hunts: usize = settings.bugs.iter().map(|bug| hunts_of(*bug).len()).sum();
         let stopwatch = Stopwatch::start();
-        let outside = Outside { wall: &|| stopwatch.wall(), should_stop: &|| false };
+        let outside =
+            Outside { wall: &|| stopwatch.wall(), processor: &processor_of_thread, should_stop: &|| false };
         let mut progress = Progress::new(&console, "hunts", hunts as u64);
         let mut tell = |result: &HuntResult| {
             progress.aside(|| console.detail(row(result).join("  ")));

@@ -1,11 +1,17 @@
 //! Progress of long work: a bar on a terminal, a line now and then elsewhere.
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::clocks::Stopwatch;
 
 use super::console::Console;
 
-/// Lines of progress where there is no terminal.
+/// Lines of progress where there is no terminal and the end is known.
 const LINES: u64 = 10;
+/// A line at least this often, where there is no terminal.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// How far something is.
 pub(crate) struct Progress<'a> {
@@ -15,6 +21,7 @@ pub(crate) struct Progress<'a> {
     total: u64,
     done: u64,
     said: u64,
+    since_said: Stopwatch,
 }
 
 impl<'a> Progress<'a> {
@@ -23,11 +30,14 @@ impl<'a> Progress<'a> {
         let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr()) && !console.is_quiet();
         let bar = on_terminal.then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let template = format!("{{bar:30}} {{pos}}/{{len}} {noun} ({{per_sec}}, {{eta}} left) {{msg}}");
+            let template = match total {
+                0 => format!("{{spinner}} {{pos}} {noun} ({{per_sec}}, {{elapsed}}) {{msg}}"),
+                _ => format!("{{bar:30}} {{pos}}/{{len}} {noun} ({{per_sec}}, {{eta}} left) {{msg}}"),
+            };
             bar.set_style(ProgressStyle::with_template(&template).expect("a fixed template"));
             bar
         });
-        Self { console, bar, noun, total, done: 0, said: 0 }
+        Self { console, bar, noun, total, done: 0, said: 0, since_said: Stopwatch::start() }
     }
 
     /// One more is done; `note` is shown beside it.
@@ -36,9 +46,14 @@ impl<'a> Progress<'a> {
         if let Some(bar) = &self.bar {
             bar.set_message(note());
             bar.inc(1);
-        } else if self.total > 0 && self.done * LINES / self.total > self.said {
-            self.said = self.done * LINES / self.total;
-            self.console.say(format!("{}/{} {}; {}", self.done, self.total, self.noun, note()));
+            return;
+        }
+        let tenths = (self.done * LINES).checked_div(self.total).unwrap_or(0);
+        if tenths > self.said || self.since_said.wall() >= SILENCE_MAX {
+            self.said = tenths;
+            self.since_said = Stopwatch::start();
+            let of = if self.total > 0 { format!("/{}", self.total) } else { String::new() };
+            self.console.say(format!("{}{of} {}; {}", self.done, self.noun, note()));
         }
     }
 

@@ -1,33 +1,42 @@
-//! `squall soak`: many seeds, a line for each, a summary at the end, failures stored whole.
+//! `squall soak`: many seeds, a line for each, failures stored whole and shrunk, a summary at the end.
+//!
+//! Started again after being killed it goes on where it was; a share of it can run elsewhere and be united later.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use squall_checker::Verdict;
 
-use crate::shrink::{Cause, Size};
+use crate::clocks::{Moment, Stopwatch, processor_of_thread};
+use crate::shrink::Size;
 use crate::soak::{
-    self, ClusterPlan, Experiment, FAILURES_MAX, Frame, Outside, SeedReport, SoakSettings, Summary, Tally,
+    self, Campaign, Charter, Done, Frame, Outside, Quota, SeedLine, SeedReport, Seeds, Shard, SoakSettings,
+    Summary, Tally, Wanted,
 };
-use crate::store::{SoakFolder, StoreError, build_id};
+use crate::store::{RunRecord, SoakFolder, Store, StoreError, build_id};
 
 use super::CliError;
-use super::console::{Console, complain, complain_error, told};
+use super::console::{Console, told};
 use super::exit::Exit;
 use super::flags::{self, ExperimentFlags, OutputFlags, ResultsFlag, SeedsFlags};
 use super::progress::Progress;
-use super::recording::{Place, Recording, tell};
+use super::recording::{Place, Recording};
 use super::shrinking::{ShrinkFlags, shrunk_besides, size_text, tell_shrunk};
-use crate::clocks::{Moment, Stopwatch};
+use super::soak_tell::{pages, publish, tell_seed, tell_summary};
 
 /// Seeds of a soak that was not told.
-const SEEDS: Range<u64> = 0..100;
+const SEEDS: std::ops::Range<u64> = 0..100;
+/// Where Kubernetes says which pod of an Indexed Job this is.
+const INDEX_VARIABLE: &str = "JOB_COMPLETION_INDEX";
 
 /// Many runs.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "--mode all and --workload all draw one of each, by the seed. Seeds run in the event loop unless \
+    --simulator says otherwise: the same runs, faster. The same command, started again after it was killed, goes on \
+    where it was; started anew with --anew."
+)]
 pub(crate) struct SoakCommand {
     #[command(flatten)]
     experiment: ExperimentFlags,
@@ -36,6 +45,12 @@ pub(crate) struct SoakCommand {
     /// Begin no more seeds after this much time; without --seeds there is then no last seed
     #[arg(long, value_name = "TIME", value_parser = flags::duration)]
     budget: Option<Duration>,
+    /// Run only share I of N of the seeds, from 0; with N alone, I is read from JOB_COMPLETION_INDEX
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<ShardFlag>,
+    /// Begin anew, even if the same soak did not end
+    #[arg(long)]
+    anew: bool,
     /// Run every seed twice and compare the digests
     #[arg(long)]
     check_determinism: bool,
@@ -50,6 +65,39 @@ pub(crate) struct SoakCommand {
     output: OutputFlags,
 }
 
+/// A share as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ShardFlag {
+    /// This one.
+    Given(Shard),
+    /// One of so many, by the environment.
+    ByEnvironment(u64),
+}
+
+fn shard(text: &str) -> Result<ShardFlag, String> {
+    match text.parse() {
+        Ok(0) => Err("there is at least one share".into()),
+        Ok(of) => Ok(ShardFlag::ByEnvironment(of)),
+        Err(_) => text.parse().map(ShardFlag::Given),
+    }
+}
+
+impl ShardFlag {
+    fn resolve(self) -> anyhow::Result<Shard> {
+        let of = match self {
+            Self::Given(shard) => return Ok(shard),
+            Self::ByEnvironment(of) => of,
+        };
+        let index = std::env::var(INDEX_VARIABLE).map_err(|_| {
+            anyhow::anyhow!(
+                "--shard {of} needs {INDEX_VARIABLE} in the environment; say --shard I/{of} elsewhere"
+            )
+        })?;
+        let shard = format!("{index}/{of}").parse::<Shard>();
+        shard.map_err(|error| anyhow::anyhow!("{INDEX_VARIABLE} is {index:?}, of {of} shares: {error}"))
+    }
+}
+
 fn percent(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "expected a percentage such as 5")?;
     if (0.0..=100.0).contains(&number) { Ok(number) } else { Err("expected 0 to 100 percent".into()) }
@@ -58,10 +106,9 @@ fn percent(text: &str) -> Result<f64, String> {
 /// A soak as the command runs it; also part of the main job.
 pub(crate) struct Soaking<'a> {
     pub(crate) console: &'a Console,
-    pub(crate) experiment: Experiment,
-    /// The flags that ask for it, for commands that run a seed again.
-    pub(crate) flags: String,
-    pub(crate) seeds: Range<u64>,
+    pub(crate) wanted: &'a Wanted,
+    pub(crate) seeds: Seeds,
+    pub(crate) anew: bool,
     pub(crate) jobs: usize,
     pub(crate) budget: Option<Duration>,
     pub(crate) check_determinism: bool,
@@ -74,17 +121,14 @@ pub(crate) struct Soaking<'a> {
 impl SoakCommand {
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
         let console = self.output.console();
-        let wanted = self.experiment.wanted();
-        let experiment = wanted.experiment()?;
-        let store = self.results.store()?;
-        let began = Moment::now();
-        let folder = store.begin_soak(&began.stamp)?;
+        let shard = self.shard.map(ShardFlag::resolve).transpose()?.unwrap_or_default();
         let default = if self.budget.is_some() { 0..u64::MAX } else { SEEDS };
+        let wanted = self.experiment.wanted();
         let soaking = Soaking {
             console: &console,
-            experiment,
-            flags: wanted.flags(),
-            seeds: self.seeds.seeds(default),
+            wanted: &wanted,
+            seeds: Seeds { range: self.seeds.seeds(default), shard },
+            anew: self.anew,
             jobs: self.seeds.jobs(),
             budget: self.budget,
             check_determinism: self.check_determinism,
@@ -92,8 +136,9 @@ impl SoakCommand {
             json: self.output.json,
             shrink: self.shrink.shrink,
         };
-        let (summary, tally) = soaking.go(folder, &began)?;
+        let (summary, tally) = soaking.go(&self.results.store()?)?;
         tell_summary(&console, &summary);
+        publish(&summary)?;
         if self.output.json {
             console.json(&summary)?;
         }
@@ -110,116 +155,149 @@ pub(crate) fn exit_of(tally: &Tally, vacuous_max: f64) -> Exit {
     }
 }
 
+/// What a soak that was killed left.
+#[derive(Default)]
+struct Earlier {
+    tally: Tally,
+    done: Done,
+}
+
 impl Soaking<'_> {
-    /// Runs every seed, stores and tells as it goes.
-    pub(crate) fn go(self, mut folder: SoakFolder, began: &Moment) -> anyhow::Result<(Summary, Tally)> {
-        let stopwatch = Stopwatch::start();
-        let count = self.seeds.end - self.seeds.start;
+    /// Runs every seed that is not done yet, stores and tells as it goes.
+    pub(crate) fn go(self, store: &Store) -> anyhow::Result<(Summary, Tally)> {
+        let campaign = Campaign::of(self.wanted)?;
+        let (stopwatch, began) = (Stopwatch::start(), Moment::now());
+        let (mut folder, Earlier { mut tally, done }) = self.open(store, &began)?;
+        let before = tally.elapsed() / u32::try_from(self.jobs).expect("bounded");
+        let stored = soak::stored_failures(&folder.failures()?);
+        let quota = Quota::beside(stored.iter().map(|failure| &failure.cause));
         let settings = SoakSettings {
-            experiment: self.experiment.clone(),
-            seeds: self.seeds.clone(),
+            campaign: &campaign,
+            seeds: &self.seeds,
+            done: &done,
             jobs: self.jobs,
             check_determinism: self.check_determinism,
-            failures_max: FAILURES_MAX,
+            quota: &quota,
         };
-        let over = || self.budget.is_some_and(|budget| stopwatch.wall() >= budget);
-        let outside = Outside { wall: &|| stopwatch.wall(), should_stop: &over };
-        let mut tally = Tally::default();
-        let mut causes = BTreeMap::new();
-        let mut progress =
-            Progress::new(self.console, "seeds", if self.seeds.end == u64::MAX { 0 } else { count });
+        let over = || self.budget.is_some_and(|budget| before + stopwatch.wall() >= budget);
+        let (wall, processor) = (|| stopwatch.wall(), processor_of_thread);
+        let outside = Outside { wall: &wall, processor: &processor, should_stop: &over };
+        let left = if self.seeds.is_endless() { 0 } else { self.seeds.count() - tally.seeds() };
+        let mut progress = Progress::new(self.console, "seeds", left);
         let mut take = |mut report: SeedReport| -> Result<(), Taken> {
-            report.line.replay = format!("squall run{} --seed {}", self.flags, report.line.seed);
-            self.take(&mut report, &folder, began, &progress)?;
-            note_cause(&mut causes, &report);
-            let line = serde_json::to_string(&report.line).expect("a line is plain data");
-            folder.seed(&line)?;
+            self.store(&mut report, &folder, &began)?;
+            let text = serde_json::to_string(&report.line).expect("a line is plain data");
+            folder.seed(&text)?;
+            tell_seed(self.console, &report, &progress);
             if self.json {
-                self.console.data(&(line + "\n")).map_err(|error| Taken::Output(told(&error)))?;
+                self.console.data(&(text + "\n")).map_err(|error| Taken::Output(told(&error)))?;
             }
-            tally.add(&report);
-            progress.step(|| format!("{} failed", tally.count(Verdict::Invalid)));
+            tally.add(&report.line);
+            progress.step(|| {
+                let hours = tally.simulated().as_secs_f64() / 3_600.0;
+                format!("{} failed, {hours:.1} h simulated", tally.count(Verdict::Invalid))
+            });
             Ok(())
         };
         let result = soak::soak(&settings, &outside, &mut take);
         progress.finish();
         result.map_err(|error| CliError::from(error).0)?;
-        self.shrink_each(&causes);
-        let frame = Frame {
-            config: self.experiment.config(),
-            build: build_id(),
-            seed_first: self.seeds.start,
-            vacuous_percent_max: self.vacuous_max,
-            elapsed: stopwatch.wall(),
-            cpu: stopwatch.processor(),
-            results: Some(folder.path().display().to_string()),
-        };
-        let summary = tally.summary(&frame);
-        folder.finish(&serde_json::to_string_pretty(&summary)?)?;
+        self.shrink_each(&folder.failures()?);
+        let summary = self.summary(&tally, &folder, before + stopwatch.wall())?;
+        folder.finish(&pages(&summary)?)?;
         Ok((summary, tally))
     }
 
-    /// Shrinks one failure of each cause, as long as there is time.
-    fn shrink_each(&self, causes: &Causes) {
+    /// The folder of the same soak, if it was killed, with what is there; else a new one.
+    fn open(&self, store: &Store, began: &Moment) -> anyhow::Result<(SoakFolder, Earlier)> {
+        let charter = Charter::new(
+            build_id(),
+            self.wanted,
+            self.seeds.clone(),
+            self.check_determinism,
+            self.vacuous_max,
+        );
+        let text = charter.text();
+        let unfinished = if self.anew { None } else { store.resume_soak(&text)? };
+        let Some(mut folder) = unfinished else {
+            return Ok((store.begin_soak(&began.stamp, &text)?, Earlier::default()));
+        };
+        let mut earlier = Earlier::default();
+        let is_torn = folder.earlier(&mut |text| {
+            let line: SeedLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            let seed = line.run.seed;
+            let position = self.seeds.position(seed);
+            let position = position.ok_or_else(|| format!("seed {seed:#x} is not one of this soak"))?;
+            if earlier.done.insert(position) {
+                earlier.tally.add(&line);
+            }
+            Ok(())
+        })?;
+        let (seeds, path) = (earlier.tally.seeds(), folder.path().display());
+        self.console.say(format!("goes on in {path}: {seeds} seeds are done"));
+        if is_torn {
+            self.console
+                .say("  the line of the seed during which it was killed is torn; the seed runs again");
+        }
+        Ok((folder, earlier))
+    }
+
+    /// Stores a failure whole, if it was recorded.
+    fn store(&self, report: &mut SeedReport, folder: &SoakFolder, began: &Moment) -> Result<(), StoreError> {
+        let Some(failure) = &report.failure else { return Ok(()) };
+        let (plan, outcome) = &**failure;
+        let recording = Recording { plan, outcome, elapsed_ms: report.line.run.elapsed_ms, began };
+        let (_, record) = recording.store(&Place::Failures(folder))?;
+        report.line.run.results = record.run.results;
+        report.line.run.replay = record.run.replay;
+        Ok(())
+    }
+
+    /// Shrinks the failures that are not yet, one of each cause before the second of any, as long as there is time.
+    fn shrink_each(&self, failures: &[(PathBuf, RunRecord)]) {
         let stopwatch = Stopwatch::start();
-        for (cause, (plan, folder)) in causes {
+        let mut seen = std::collections::BTreeMap::new();
+        let mut order: Vec<_> = soak::stored_failures(failures)
+            .into_iter()
+            .map(|failure| {
+                let turn = seen.entry(failure.cause.clone()).or_insert(0);
+                *turn += 1;
+                (*turn, failure)
+            })
+            .collect();
+        order.sort_by_key(|(turn, _)| *turn);
+        for (_, failure) in order.into_iter().filter(|(_, failure)| failure.shrunk.is_none()) {
             let left = self.shrink.saturating_sub(stopwatch.wall());
-            let Some(kept) = shrunk_besides(self.console, plan, folder, self.jobs, left) else { continue };
+            let folder = PathBuf::from(&failure.folder);
+            let Ok(stored) = crate::replay::read(&folder) else { continue };
+            let Some(kept) = shrunk_besides(self.console, &stored.plan, &folder, self.jobs, left) else {
+                continue;
+            };
             let sizes = size_text(Size::of(&kept.shrunk.plan));
-            let (check, kind) = (&cause.check, &cause.kind);
-            self.console.say(format!("{check} {kind}, seed {:#x}: shrunk to {sizes}", plan.seed));
+            let (check, kind) = (&failure.cause.check, &failure.cause.kind);
+            self.console.say(format!("{check} {kind}, seed {:#x}: shrunk to {sizes}", failure.seed));
             tell_shrunk(self.console, &kept);
         }
     }
 
-    /// Stores and tells what is not simply valid.
-    fn take(
-        &self,
-        report: &mut SeedReport,
-        folder: &SoakFolder,
-        began: &Moment,
-        progress: &Progress<'_>,
-    ) -> Result<(), StoreError> {
-        let seed = report.line.seed;
-        if let Some(failure) = &report.failure {
-            let (plan, outcome) = &**failure;
-            let recording = Recording { plan, outcome, elapsed_ms: report.line.elapsed_ms, began };
-            let (_, record) = recording.store(&Place::Failures(folder))?;
-            report.line = record.run;
-            progress.aside(|| tell(self.console, plan, outcome, report.line.results.as_deref(), None));
-        } else if report.line.verdict != Verdict::Valid {
-            let (verdict, replay) = (report.line.verdict, &report.line.replay);
-            let why = match report.line.violations.first() {
-                Some(violation) => format!("{}: {}", violation.check, violation.message),
-                None => report.remarks.join("; "),
-            };
-            let text = format!("{verdict}: seed {seed:#x}: {why}\n  run again: {replay}");
-            let loud = verdict != Verdict::Vacuous || self.console.is_verbose();
-            progress.aside(|| {
-                if loud {
-                    self.console.verdict(verdict, &text)
-                }
-            });
-        } else {
-            progress.aside(|| {
-                self.console.detail(format!("valid: seed {seed:#x}, digest {}", report.line.digest))
-            });
-        }
-        if let Some(differs) = &report.differs {
-            progress.aside(|| complain_error(&format!("seed {seed:#x}: {differs}")));
-        }
-        Ok(())
+    fn summary(&self, tally: &Tally, folder: &SoakFolder, elapsed: Duration) -> anyhow::Result<Summary> {
+        let stored = soak::stored_failures(&folder.failures()?);
+        Ok(tally.summary(&Frame {
+            nemesis: nemesis_text(self.wanted),
+            bugs: self.wanted.bugs.clone(),
+            build: build_id(),
+            vacuous_percent_max: self.vacuous_max,
+            elapsed,
+            stored: &stored,
+            results: Some(folder.path().display().to_string()),
+        }))
     }
 }
 
-/// The first stored failure of each cause: its plan and its folder.
-type Causes = BTreeMap<Cause, (ClusterPlan, PathBuf)>;
-
-fn note_cause(causes: &mut Causes, report: &SeedReport) {
-    let (Some(failure), Some(folder)) = (&report.failure, &report.line.results) else { return };
-    if let Some(cause) = Cause::of(&failure.1) {
-        causes.entry(cause).or_insert_with(|| (failure.0.clone(), folder.into()));
-    }
+/// The faults that were asked for, in words.
+pub(crate) fn nemesis_text(wanted: &Wanted) -> String {
+    let scenario = wanted.scenario.as_ref().map(|name| format!("scenario {name}"));
+    scenario.or_else(|| wanted.nemesis.clone()).unwrap_or_else(|| crate::trial::Config::default().nemesis)
 }
 
 /// Why a result could not be taken.
@@ -231,78 +309,16 @@ enum Taken {
     Output(String),
 }
 
-/// The summary, for people.
-pub(crate) fn tell_summary(console: &Console, summary: &Summary) {
-    let verdicts = summary.verdicts;
-    let headline = format!(
-        "{}: {} {}, {} seeds: {} valid, {} invalid, {} unknown, {} vacuous ({} %)",
-        summary.verdict,
-        summary.mode,
-        summary.workload,
-        summary.seeds,
-        verdicts.valid,
-        verdicts.invalid,
-        verdicts.unknown,
-        verdicts.vacuous,
-        summary.vacuous_percent
-    );
-    console.verdict(summary.verdict, &headline);
-    for line in summary_lines(summary) {
-        console.say(format!("  {line}"));
-    }
-    if summary.verdicts.invalid > FAILURES_MAX as u64 {
-        complain(&format!(
-            "  the first {FAILURES_MAX} failures are stored whole; the others run again from their seed"
-        ));
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn summary_lines(summary: &Summary) -> Vec<String> {
-    let operations = summary.operations;
-    let faults: Vec<String> = summary
-        .faults
-        .iter()
-        .map(|(family, counts)| format!("{family} {} ({} effective)", counts.injected, counts.effective))
-        .collect();
-    let (first, all) = (summary.recovery_first_ms, summary.recovery_all_ms);
-    let mut lines = vec![
-        format!(
-            "operations          {} ok, {} fail, {} info; {} ok per seed (median)",
-            operations.ok, operations.fail, operations.info, summary.completed_operations_per_seed_median
-        ),
-        format!("faults              {}", if faults.is_empty() { "none".into() } else { faults.join(", ") }),
-        format!(
-            "recovery            first operation {} ms, all keys {} ms (median); {} and {} ms (p95); {} and {} ms (most)",
-            first.p50, all.p50, first.p95, all.p95, first.max, all.max
-        ),
-        format!(
-            "time                {} s simulated in {} s, {} s of processor time",
-            seconds(summary.simulated_ms),
-            seconds(summary.elapsed_ms),
-            seconds(summary.cpu_ms)
-        ),
-        format!(
-            "speed               {} simulated seconds per processor second; per processor minute {:.0} operations, \
-             {:.0} seeds",
-            summary.simulated_seconds_per_cpu_second,
-            summary.operations_per_cpu_minute,
-            summary.seeds_per_cpu_minute
-        ),
-    ];
-    if let Some(bound) = summary.failure_probability_max {
-        let bound = 100.0 * bound;
-        lines.push(format!(
-            "confidence          a seed fails with less than {bound:.2} % probability (95 % sure)"
-        ));
+    #[test]
+    fn a_share_is_given_or_left_to_the_environment() {
+        assert_eq!(shard("3/16"), Ok(ShardFlag::Given(Shard { index: 3, of: 16 })));
+        assert_eq!(shard("16"), Ok(ShardFlag::ByEnvironment(16)));
+        for wrong in ["0", "16/16", "x", "1/0"] {
+            assert!(shard(wrong).is_err(), "{wrong}");
+        }
     }
-    if summary.outside_model > 0 {
-        lines.push(format!("outside the model   {} seeds", summary.outside_model));
-    }
-    lines.extend(summary.results.iter().map(|results| format!("results             {results}")));
-    lines
-}
-
-/// Milliseconds as seconds with a decimal.
-fn seconds(ms: u64) -> String {
-    format!("{}.{}", ms / 1_000, ms / 100 % 10)
 }

@@ -13,7 +13,7 @@ use super::columns::{Columns, columns};
 use super::data::{FaultSpan, Meta, NodeEvent, ReportData, SCHEMA, Statistics};
 
 /// The style sheet, as it is embedded and hashed.
-const STYLE: &str = include_str!("page/report.css");
+pub(super) const STYLE: &str = include_str!("page/report.css");
 
 /// The script: one module, written in several files, in the order in which they build upon each other.
 const SCRIPT: &str = concat!(
@@ -113,7 +113,7 @@ pub fn render(data: &ReportData) -> String {
 }
 
 /// The base64 of the SHA-256 of an embedded text, as a content security policy names it.
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text))
 }
 

@@ -6,6 +6,7 @@
 mod columns;
 pub mod data;
 mod html;
+pub mod soak;
 
 pub use data::ReportData;
 pub use html::render;

@@ -11,6 +11,7 @@ pub mod regression;
 mod timetable;
 mod weaker;
 
+use serde::{Deserialize, Serialize};
 use squall_checker::Verdict;
 
 use crate::soak::{ClusterPlan, Experiment};
@@ -46,7 +47,7 @@ impl Cause {
 }
 
 /// How large a plan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// Servers.
     pub nodes: u32,

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use squall_cluster::bugs::{Bug, Mode};
 use squall_cluster::paxos::ReadPath;
 
@@ -34,7 +35,8 @@ pub const MODES: &[(Mode, &str, &str)] = &[
 const STEP_MS_MAX: u64 = 400;
 
 /// What is asked for; `None`: the default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Wanted {
     /// The mode, by name.
     pub mode: Option<String>,

@@ -1,64 +1,77 @@
-//! Many runs of one experiment: a worker thread per job, seeds from a counter, results in the order of the seeds.
+//! Many runs: a worker thread per job, seeds from a counter, each result handed on as soon as it is there.
 //!
-//! A seed is a pure function, so neither the number of threads nor their timing changes a result. Clocks are handed
-//! in, and files, output and exit codes are other people's business.
+//! A seed is a pure function, so neither the number of threads nor their timing changes a result; only the order of
+//! results depends on them, and which of many equal failures are recorded whole. Clocks are handed in, and files,
+//! output and exit codes are other people's business.
 
+mod campaign;
+mod charter;
+mod distribution;
 mod experiment;
+mod groups;
 mod hunts;
+mod merge;
 mod mutants;
 mod names;
+mod quota;
 mod scenarios;
+mod seed_line;
+mod seeds;
 mod statistics;
 mod workloads;
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use squall_checker::Verdict;
-
-use crate::determinism::NotDeterministic;
-use crate::nemesis::Family;
 use crate::store::RunLine;
 use crate::trial::Outcome;
 
+pub use campaign::{ALL, Campaign, Member};
+pub use charter::Charter;
+pub use distribution::{Distribution, Percentiles};
 pub use experiment::{
     Experiment, ExperimentError, MODES, Wanted, bug_of, mode_of, scenario_of, simulator_of,
 };
+pub use groups::{Example, FailureGroup, StoredFailure};
 pub use hunts::QUICK;
+pub use merge::{MergeError, Merged, merge, stored_failures, united_charter};
 pub use mutants::{BugResult, Control, Find, Hunt, HuntResult, MutantSettings, Mutants, hunts_of, mutants};
 pub use names::{UnknownName, table};
+pub use quota::{FAILURES_MAX, FAILURES_PER_CAUSE_MAX, Quota};
 pub use scenarios::{SCENARIOS, Scenario};
-pub use statistics::{FailureLine, Frame, Percentiles, Summary, Tally, VerdictCounts};
+pub use seed_line::SeedLine;
+pub use seeds::{Done, Seeds, Shard};
+pub use statistics::{ConfigurationLine, FailureLine, Frame, Summary, Tally, VerdictCounts};
 pub use workloads::{ClusterPlan, ClusterWorkload, MakeWorkload, WORKLOADS, workload_of};
 
-/// Failures of one soak that are stored whole, at most.
-pub const FAILURES_MAX: usize = 20;
 /// Worker threads, at most.
 pub const JOBS_MAX: usize = 256;
 
 /// What is run, how often, on how many threads.
-#[derive(Clone, Debug)]
-pub struct SoakSettings {
+#[derive(Debug)]
+pub struct SoakSettings<'a> {
     /// What is run.
-    pub experiment: Experiment,
+    pub campaign: &'a Campaign,
     /// The seeds.
-    pub seeds: Range<u64>,
+    pub seeds: &'a Seeds,
+    /// Those that need not be run again.
+    pub done: &'a Done,
     /// Worker threads.
     pub jobs: usize,
     /// Whether every seed is run twice.
     pub check_determinism: bool,
-    /// Failures whose full recording is made, at most.
-    pub failures_max: usize,
+    /// Which failures are recorded whole.
+    pub quota: &'a Quota,
 }
 
 /// Clocks and the end, as the caller has them.
 pub struct Outside<'a> {
     /// Wall time since any moment; for people only.
     pub wall: &'a (dyn Fn() -> Duration + Sync),
+    /// Processor time of the calling thread since any moment; for people only.
+    pub processor: &'a (dyn Fn() -> Duration + Sync),
     /// Asked before every seed: whether to stop here.
     pub should_stop: &'a (dyn Fn() -> bool + Sync),
 }
@@ -72,21 +85,9 @@ impl std::fmt::Debug for Outside<'_> {
 /// What came of one seed.
 #[derive(Clone, Debug)]
 pub struct SeedReport {
-    /// The run on one line.
-    pub line: RunLine,
-    /// Why it is unknown or vacuous, and which bounds were hit.
-    pub remarks: Vec<String>,
-    /// Whether a fault ran that the mode does not promise to survive.
-    pub outside_model: bool,
-    /// Per family, faults that began and those that changed something.
-    pub families: BTreeMap<Family, (u64, u64)>,
-    /// From healing to the first and to the last operation that had to succeed, in microseconds.
-    pub recovery_us: Option<(u64, u64)>,
-    /// Simulated time, in microseconds.
-    pub simulated_us: u64,
-    /// How a second run of the plan differed, if it was made and did.
-    pub differs: Option<Box<NotDeterministic>>,
-    /// The plan and the full recording, if it failed and few did before.
+    /// What is kept of it.
+    pub line: SeedLine,
+    /// The plan and the full recording, if it failed and is to be stored whole.
     pub failure: Option<Box<(ClusterPlan, Outcome)>>,
 }
 
@@ -106,35 +107,29 @@ pub enum SoakError<E> {
     Caller(E),
 }
 
-/// Runs every seed and hands each result to `take`, in the order of the seeds. `take` says whether it stored the
-/// failure that it was given.
+/// Runs every seed that is not done and hands each result to `take` as soon as it is there.
 ///
 /// # Errors
 ///
 /// The first error of `take`, or a panic of the harness itself.
 pub fn soak<E>(
-    settings: &SoakSettings,
+    settings: &SoakSettings<'_>,
     outside: &Outside<'_>,
     take: &mut dyn FnMut(SeedReport) -> Result<(), E>,
 ) -> Result<(), SoakError<E>> {
     assert!(settings.jobs > 0 && settings.jobs <= JOBS_MAX, "a soak has threads");
-    let next = AtomicU64::new(settings.seeds.start);
-    let failures = AtomicU64::new(0);
+    let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
-    let (send, receive) = mpsc::sync_channel(settings.jobs * 4);
+    // Results wait for being taken in few places: a recorded failure is large.
+    let (send, receive) = mpsc::sync_channel::<Received>(settings.jobs);
     std::thread::scope(|scope| {
         for _ in 0..settings.jobs {
             let send = send.clone();
-            let (next, failures, stop) = (&next, &failures, &stop);
+            let (next, stop) = (&next, &stop);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) && !(outside.should_stop)() {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= settings.seeds.end {
-                        return;
-                    }
-                    // Failures are counted when taken, in order: a seed that sees them all counted comes after them.
-                    let record = failures.load(Ordering::Relaxed) < settings.failures_max as u64;
-                    let run = || run_seed(settings, seed, record, outside);
+                    let Some(seed) = next_seed(settings, next) else { return };
+                    let run = || run_seed(settings, seed, outside);
                     let report = catch_unwind(AssertUnwindSafe(run)).map_err(|panic| panic_text(&*panic));
                     if send.send((seed, report)).is_err() {
                         return;
@@ -143,7 +138,10 @@ pub fn soak<E>(
             });
         }
         drop(send);
-        let result = in_order(settings.seeds.start, &receive, &failures, take);
+        let result = receive.iter().try_for_each(|(seed, report)| {
+            let report = report.map_err(|message| SoakError::Panicked { seed, message })?;
+            take(report).map_err(SoakError::Caller)
+        });
         stop.store(true, Ordering::Relaxed);
         // Workers that wait to send learn that nobody listens.
         drop(receive);
@@ -153,26 +151,15 @@ pub fn soak<E>(
 
 type Received = (u64, Result<SeedReport, String>);
 
-/// Hands results on in the order of their seeds.
-fn in_order<E>(
-    first: u64,
-    receive: &mpsc::Receiver<Received>,
-    failures: &AtomicU64,
-    take: &mut dyn FnMut(SeedReport) -> Result<(), E>,
-) -> Result<(), SoakError<E>> {
-    let mut waiting = BTreeMap::new();
-    let mut due = first;
-    for (seed, report) in receive {
-        waiting.insert(seed, report);
-        while let Some(report) = waiting.remove(&due) {
-            let report = report.map_err(|message| SoakError::Panicked { seed: due, message })?;
-            failures.fetch_add(u64::from(report.failure.is_some()), Ordering::Relaxed);
-            take(report).map_err(SoakError::Caller)?;
-            due += 1;
+/// The next seed that is not done.
+fn next_seed(settings: &SoakSettings<'_>, next: &AtomicU64) -> Option<u64> {
+    loop {
+        let position = next.fetch_add(1, Ordering::Relaxed);
+        let seed = settings.seeds.nth(position)?;
+        if !settings.done.contains(position) {
+            return Some(seed);
         }
     }
-    assert!(waiting.is_empty(), "seeds are handed out in order, so none is missing before another");
-    Ok(())
 }
 
 /// What a panic said.
@@ -181,50 +168,42 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
 
-fn run_seed(settings: &SoakSettings, seed: u64, record: bool, outside: &Outside<'_>) -> SeedReport {
-    let experiment = &settings.experiment;
-    let began = (outside.wall)();
+fn run_seed(settings: &SoakSettings<'_>, seed: u64, outside: &Outside<'_>) -> SeedReport {
+    let member = settings.campaign.member(seed);
+    let experiment = &member.experiment;
+    let (wall, processor) = ((outside.wall)(), (outside.processor)());
     let plan = experiment.plan(seed);
     let outcome = experiment.run(&plan);
-    let elapsed_ms = u64::try_from(((outside.wall)() - began).as_millis()).unwrap_or(u64::MAX);
-    let failed = outcome.verdict == Verdict::Invalid;
-    let mut report = SeedReport {
-        line: RunLine::new(experiment.config(), seed, &outcome, elapsed_ms, String::new()),
-        remarks: outcome.remarks.clone(),
-        outside_model: outcome.outside_model,
-        families: families(&outcome),
-        recovery_us: outcome.recovery_us,
-        simulated_us: outcome.simulated_us,
-        differs: None,
-        failure: None,
-    };
-    if settings.check_determinism || (failed && record) {
-        let record = failed && record;
+    let cpu_us = whole((outside.processor)().saturating_sub(processor).as_micros());
+    let elapsed_ms = whole((outside.wall)().saturating_sub(wall).as_millis());
+    let replay = format!("squall run{} --seed {seed}", member.flags);
+    let run = RunLine::new(experiment.config(), seed, &outcome, elapsed_ms, replay);
+    let mut report = SeedReport { line: SeedLine::new(run, &outcome, cpu_us), failure: None };
+    let record = report.line.cause().is_some_and(|cause| settings.quota.grant(&cause));
+    if settings.check_determinism || record {
         let manner = if record { experiment.manner().traced() } else { experiment.manner() };
         match experiment.again(&plan, &outcome, manner) {
             Ok(recorded) if record => report.failure = Some(Box::new((plan, recorded))),
             Ok(_) => {}
-            Err(differs) => report.differs = Some(differs),
+            Err(differs) => report.line.note_difference(&differs.to_string()),
         }
     }
     report
 }
 
-fn families(outcome: &Outcome) -> BTreeMap<Family, (u64, u64)> {
-    let mut families = BTreeMap::new();
-    for fault in outcome.faults.iter().filter(|fault| fault.withheld.is_none()) {
-        let (injected, effective) = families.entry(fault.family).or_insert((0, 0));
-        *injected += 1;
-        *effective += u64::from(fault.effective > 0);
-    }
-    families
+fn whole(number: u128) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn settings(jobs: usize) -> SoakSettings {
+    const NO_CLOCKS: Outside<'static> =
+        Outside { wall: &|| Duration::ZERO, processor: &|| Duration::ZERO, should_stop: &|| false };
+
+    /// The lines of a soak, in the order of their seeds.
+    fn lines(jobs: usize, seeds: &Seeds, done: &Done) -> Vec<SeedLine> {
         let wanted = Wanted {
             nodes: Some(3),
             clients: Some(3),
@@ -232,38 +211,57 @@ mod tests {
             bugs: vec!["no-deduplication".into()],
             ..Wanted::default()
         };
-        let experiment = wanted.experiment().expect("possible");
-        SoakSettings { experiment, seeds: 5..17, jobs, check_determinism: true, failures_max: 1 }
-    }
-
-    fn lines(jobs: usize) -> Vec<RunLine> {
+        let campaign = Campaign::of(&wanted).expect("possible");
+        let quota = Quota::default();
+        let settings =
+            SoakSettings { campaign: &campaign, seeds, done, jobs, check_determinism: true, quota: &quota };
         let mut lines = Vec::new();
-        let outside = Outside { wall: &|| Duration::ZERO, should_stop: &|| false };
         let mut take = |report: SeedReport| {
-            assert_eq!(report.differs, None);
+            assert_eq!(report.line.differs, None);
             lines.push(report.line);
             Ok::<_, std::convert::Infallible>(())
         };
-        soak(&settings(jobs), &outside, &mut take).expect("no error");
+        soak(&settings, &NO_CLOCKS, &mut take).expect("no error");
+        lines.sort_by_key(|line| line.run.seed);
         lines
     }
 
     #[test]
-    fn results_come_in_order_and_do_not_depend_on_threads() {
-        let alone = lines(1);
-        assert_eq!(alone.iter().map(|line| line.seed).collect::<Vec<_>>(), (5..17).collect::<Vec<_>>());
-        assert_eq!(alone, lines(3));
+    fn results_do_not_depend_on_threads() {
+        let seeds = Seeds::all(5..17);
+        let alone = lines(1, &seeds, &Done::default());
+        assert_eq!(alone.iter().map(|line| line.run.seed).collect::<Vec<_>>(), (5..17).collect::<Vec<_>>());
+        assert_eq!(alone, lines(3, &seeds, &Done::default()));
+    }
+
+    #[test]
+    fn what_is_done_is_not_run_again_and_shares_are_only_theirs() {
+        let seeds = Seeds { range: 0..12, shard: Shard { index: 1, of: 3 } };
+        let mut done = Done::default();
+        done.insert(seeds.position(4).expect("in the share"));
+        let ran: Vec<u64> = lines(2, &seeds, &done).iter().map(|line| line.run.seed).collect();
+        assert_eq!(ran, [1, 7, 10]);
     }
 
     #[test]
     fn an_error_of_the_caller_ends_the_soak() {
-        let outside = Outside { wall: &|| Duration::ZERO, should_stop: &|| false };
+        let campaign =
+            Campaign::of(&Wanted { duration_ms: Some(200), ..Wanted::default() }).expect("possible");
+        let (seeds, done, quota) = (Seeds::all(0..u64::MAX), Done::default(), Quota::default());
+        let settings = SoakSettings {
+            campaign: &campaign,
+            seeds: &seeds,
+            done: &done,
+            jobs: 2,
+            check_determinism: false,
+            quota: &quota,
+        };
         let mut taken = 0;
         let mut take = |_| {
             taken += 1;
             if taken == 3 { Err("enough") } else { Ok(()) }
         };
-        let error = soak(&settings(2), &outside, &mut take).expect_err("an error").to_string();
+        let error = soak(&settings, &NO_CLOCKS, &mut take).expect_err("an error").to_string();
         assert_eq!((error.as_str(), taken), ("enough", 3));
     }
 }

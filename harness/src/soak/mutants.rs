@@ -11,10 +11,10 @@ use std::sync::mpsc;
 use squall_checker::Verdict;
 use squall_cluster::bugs::{Bug, Mode};
 
+use super::distribution::Percentiles;
 use super::experiment::{Experiment, ExperimentError, Wanted};
 use super::hunts::{Suited, suited};
 use super::scenarios::Scenario;
-use super::statistics::Percentiles;
 use super::{Outside, SoakError, panic_text};
 
 /// Seeds of one piece of the control.

@@ -1,6 +1,6 @@
 //! What many runs come to: counts, rates, recovery times, and how sure a clean soak makes one.
 //!
-//! Pure arithmetic over seed reports; wall and processor time are handed in.
+//! Pure arithmetic over the lines of seeds, in any order and in bounded memory; wall time is handed in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,25 +11,120 @@ use squall_checker::Verdict;
 use crate::store::{FaultCounts, SCHEMA};
 use crate::trial::OperationCounts;
 
-use super::SeedReport;
+use super::distribution::{Distribution, Percentiles};
+use super::groups::{FailureGroup, FailureTally, StoredFailure};
+use super::seed_line::SeedLine;
 
-/// Failures that a summary names, at most.
-const FAILURES_NAMED_MAX: usize = 100;
+/// Seeds that a summary names for one thing, at most.
+const SEEDS_NAMED_MAX: usize = 100;
 
-/// Adds up seed reports.
+/// Seeds by verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictCounts {
+    /// Correct.
+    pub valid: u64,
+    /// Wrong.
+    pub invalid: u64,
+    /// Undecided.
+    pub unknown: u64,
+    /// Showed too little.
+    pub vacuous: u64,
+}
+
+impl VerdictCounts {
+    fn add(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Valid => self.valid += 1,
+            Verdict::Invalid => self.invalid += 1,
+            Verdict::Unknown => self.unknown += 1,
+            Verdict::Vacuous => self.vacuous += 1,
+        }
+    }
+
+    /// Seeds of this verdict.
+    pub fn of(&self, verdict: Verdict) -> u64 {
+        match verdict {
+            Verdict::Valid => self.valid,
+            Verdict::Invalid => self.invalid,
+            Verdict::Unknown => self.unknown,
+            Verdict::Vacuous => self.vacuous,
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.valid + self.invalid + self.unknown + self.vacuous
+    }
+
+    /// The vacuous share, in percent. No seed at all shows nothing.
+    pub fn vacuous_percent(&self) -> f64 {
+        if self.all() == 0 { 100.0 } else { 100.0 * float(self.vacuous) / float(self.all()) }
+    }
+
+    /// The worst verdict, where a share of vacuous seeds up to the bound does not count.
+    pub fn verdict(&self, vacuous_percent_max: f64) -> Verdict {
+        if self.invalid > 0 {
+            Verdict::Invalid
+        } else if self.unknown > 0 {
+            Verdict::Unknown
+        } else if self.vacuous_percent() > vacuous_percent_max {
+            Verdict::Vacuous
+        } else {
+            Verdict::Valid
+        }
+    }
+
+    /// If no seed failed: a failure is less probable than this, with 95 % confidence (the rule of three: Hanley and
+    /// Lippman-Hand, "If nothing goes wrong, is everything all right?", 1983). Vacuous seeds show nothing.
+    pub fn failure_probability_max(&self) -> Option<f64> {
+        let is_clean = self.valid > 0 && self.invalid + self.unknown == 0;
+        is_clean.then(|| (3.0 / float(self.valid)).min(1.0))
+    }
+}
+
+/// Adds up the lines of seeds of one configuration, or of all.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    verdicts: VerdictCounts,
+    operations: OperationCounts,
+    simulated_ms: u64,
+    cpu_us: u64,
+    completed: Distribution,
+}
+
+impl Counts {
+    fn add(&mut self, line: &SeedLine) {
+        let operations = line.run.operations;
+        self.verdicts.add(line.run.verdict);
+        self.operations.ok += operations.ok;
+        self.operations.fail += operations.fail;
+        self.operations.info += operations.info;
+        self.simulated_ms += line.run.simulated_ms;
+        self.cpu_us += line.cpu_us;
+        self.completed.add(operations.ok);
+    }
+
+    /// So many per second of processor time.
+    fn per_second(&self, amount: u64) -> f64 {
+        if self.cpu_us == 0 { 0.0 } else { float(amount) * 1e6 / float(self.cpu_us) }
+    }
+}
+
+/// Adds up the lines of seeds.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    verdicts: BTreeMap<Verdict, u64>,
-    operations: OperationCounts,
+    all: Counts,
+    /// By mode and workload.
+    configurations: BTreeMap<(String, String), Counts>,
     families: BTreeMap<String, FaultCounts>,
-    simulated_us: u64,
-    completed: Vec<u64>,
-    recovery_first_us: Vec<u64>,
-    recovery_all_us: Vec<u64>,
-    failures: Vec<FailureLine>,
+    recovery_first_us: Distribution,
+    recovery_all_us: Distribution,
+    failures: FailureTally,
     not_deterministic: Vec<u64>,
+    not_deterministic_count: u64,
     outside_model: u64,
-    seeds: u64,
+    elapsed_ms: u64,
+    seed_first: Option<u64>,
 }
 
 /// One failing seed of a summary.
@@ -47,45 +142,25 @@ pub struct FailureLine {
     pub results: Option<String>,
 }
 
-/// Median, 95th percentile and greatest of some times, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Percentiles {
-    /// Half are at most this.
-    pub p50: u64,
-    /// 95 of 100 are at most this.
-    pub p95: u64,
-    /// All are at most this.
-    pub max: u64,
-}
-
-impl Percentiles {
-    /// Of these numbers; zeros if there are none.
-    pub fn of(numbers: &[u64]) -> Self {
-        let mut sorted = numbers.to_vec();
-        sorted.sort_unstable();
-        // The nearest rank: the least number that at least so many are not above.
-        let at = |percent: usize| {
-            sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0)
-        };
-        Self { p50: at(50), p95: at(95), max: at(100) }
-    }
-
-    fn of_micros(micros: &[u64]) -> Self {
-        Self::of(&micros.iter().map(|time| time / 1_000).collect::<Vec<_>>())
-    }
-}
-
-/// Seeds by verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerdictCounts {
-    /// Correct.
-    pub valid: u64,
-    /// Wrong.
-    pub invalid: u64,
-    /// Undecided.
-    pub unknown: u64,
-    /// Showed too little.
-    pub vacuous: u64,
+/// What one mode and workload came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigurationLine {
+    /// The mode.
+    pub mode: String,
+    /// The workload.
+    pub workload: String,
+    /// By verdict.
+    pub verdicts: VerdictCounts,
+    /// Operations by outcome.
+    pub operations: OperationCounts,
+    /// Operations that succeeded per seed, in the median.
+    pub completed_operations_per_seed_median: u64,
+    /// Simulated time.
+    pub simulated_ms: u64,
+    /// Seeds per minute of processor time.
+    pub seeds_per_cpu_minute: f64,
+    /// See [`VerdictCounts::failure_probability_max`].
+    pub failure_probability_max: Option<f64>,
 }
 
 /// What a soak came to; the last line of its JSON, and `summary.json`.
@@ -95,9 +170,9 @@ pub struct Summary {
     pub schema: u32,
     /// The worst verdict, where a few vacuous seeds do not count.
     pub verdict: Verdict,
-    /// What was run.
+    /// What was run; `all` for several.
     pub mode: String,
-    /// Under which load.
+    /// Under which load; `all` for several.
     pub workload: String,
     /// Under which faults.
     pub nemesis: String,
@@ -115,7 +190,7 @@ pub struct Summary {
     pub vacuous_percent: f64,
     /// Seeds in which a fault ran that the mode does not promise to survive.
     pub outside_model: u64,
-    /// Seeds whose second run differed from the first.
+    /// Seeds whose second run differed from the first, the first ones.
     pub not_deterministic: Vec<u64>,
     /// Operations by outcome.
     pub operations: OperationCounts,
@@ -125,7 +200,7 @@ pub struct Summary {
     pub simulated_ms: u64,
     /// Wall time.
     pub elapsed_ms: u64,
-    /// Processor time.
+    /// Processor time of the runs.
     pub cpu_ms: u64,
     /// Simulated seconds per second of processor time.
     pub simulated_seconds_per_cpu_second: f64,
@@ -139,145 +214,164 @@ pub struct Summary {
     pub recovery_first_ms: Percentiles,
     /// From healing to the last.
     pub recovery_all_ms: Percentiles,
-    /// If every seed was valid: a failure is less probable than this, with 95 % confidence (the rule of three).
+    /// See [`VerdictCounts::failure_probability_max`].
     pub failure_probability_max: Option<f64>,
     /// Failing seeds, the first ones.
     pub failures: Vec<FailureLine>,
     /// Where the results are.
     pub results: Option<String>,
+    /// Each mode and workload.
+    pub configurations: Vec<ConfigurationLine>,
+    /// Failures by cause.
+    pub groups: Vec<FailureGroup>,
 }
 
 /// What a summary says beside the counts.
 #[derive(Clone, Debug)]
 pub struct Frame<'a> {
-    /// What was run.
-    pub config: &'a crate::trial::Config,
+    /// What was asked for.
+    pub nemesis: String,
+    /// With which bugs.
+    pub bugs: Vec<String>,
     /// The build.
     pub build: &'a str,
-    /// The first seed.
-    pub seed_first: u64,
     /// The share of vacuous seeds that is tolerated, in percent.
     pub vacuous_percent_max: f64,
     /// Wall time.
     pub elapsed: Duration,
-    /// Processor time.
-    pub cpu: Duration,
+    /// Failures that are stored whole.
+    pub stored: &'a [StoredFailure],
     /// Where the results are.
     pub results: Option<String>,
 }
 
 impl Tally {
     /// Adds a seed.
-    pub fn add(&mut self, report: &SeedReport) {
-        let line = &report.line;
-        self.seeds += 1;
-        *self.verdicts.entry(line.verdict).or_insert(0) += 1;
-        self.operations.ok += line.operations.ok;
-        self.operations.fail += line.operations.fail;
-        self.operations.info += line.operations.info;
-        self.simulated_us += report.simulated_us;
-        self.completed.push(line.operations.ok);
-        self.outside_model += u64::from(report.outside_model);
-        for (family, (injected, effective)) in &report.families {
-            let counts = self.families.entry(family.name().into()).or_default();
-            counts.injected += injected;
-            counts.effective += effective;
+    pub fn add(&mut self, line: &SeedLine) {
+        let run = &line.run;
+        self.all.add(line);
+        self.configurations.entry((run.mode.clone(), run.workload.clone())).or_default().add(line);
+        self.outside_model += u64::from(line.outside_model);
+        self.elapsed_ms += run.elapsed_ms;
+        self.seed_first = Some(self.seed_first.map_or(run.seed, |first| first.min(run.seed)));
+        for (family, counts) in &line.families {
+            let sum = self.families.entry(family.clone()).or_default();
+            sum.injected += counts.injected;
+            sum.effective += counts.effective;
         }
-        if let Some((first, all)) = report.recovery_us {
-            self.recovery_first_us.push(first);
-            self.recovery_all_us.push(all);
+        if let Some((first, all)) = line.recovery_us {
+            self.recovery_first_us.add(first);
+            self.recovery_all_us.add(all);
         }
-        if report.differs.is_some() {
-            self.not_deterministic.push(line.seed);
+        if line.differs.is_some() {
+            self.not_deterministic_count += 1;
+            insert_bounded(&mut self.not_deterministic, run.seed, SEEDS_NAMED_MAX, |seed| *seed);
         }
-        if let Some(violation) = line.violations.first()
-            && self.failures.len() < FAILURES_NAMED_MAX
-        {
-            self.failures.push(FailureLine {
-                seed: line.seed,
-                check: violation.check.clone(),
-                kind: violation.kind.clone(),
-                message: violation.message.clone(),
-                results: line.results.clone(),
-            });
-        }
+        self.failures.add(line);
+    }
+
+    /// Notes a seed of which two lines tell different runs.
+    pub fn add_contradiction(&mut self, seed: u64) {
+        self.not_deterministic_count += 1;
+        insert_bounded(&mut self.not_deterministic, seed, SEEDS_NAMED_MAX, |seed| *seed);
     }
 
     /// Seeds of this verdict.
     pub fn count(&self, verdict: Verdict) -> u64 {
-        self.verdicts.get(&verdict).copied().unwrap_or(0)
+        self.all.verdicts.of(verdict)
     }
 
     /// Seeds so far.
     pub fn seeds(&self) -> u64 {
-        self.seeds
+        self.all.verdicts.all()
     }
 
     /// Whether any seed's second run differed.
     pub fn not_deterministic(&self) -> bool {
-        !self.not_deterministic.is_empty()
+        self.not_deterministic_count > 0
     }
 
-    /// The vacuous share, in percent. No seed at all shows nothing.
-    pub fn vacuous_percent(&self) -> f64 {
-        if self.seeds == 0 { 100.0 } else { percent(self.count(Verdict::Vacuous), self.seeds) }
+    /// Simulated time so far.
+    pub fn simulated(&self) -> Duration {
+        Duration::from_millis(self.all.simulated_ms)
+    }
+
+    /// The wall times of all seeds together, each on its thread.
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.elapsed_ms)
     }
 
     /// The worst verdict, where a share of vacuous seeds up to the bound does not count.
     pub fn verdict(&self, vacuous_percent_max: f64) -> Verdict {
-        if self.count(Verdict::Invalid) > 0 {
-            Verdict::Invalid
-        } else if self.count(Verdict::Unknown) > 0 {
-            Verdict::Unknown
-        } else if self.vacuous_percent() > vacuous_percent_max {
-            Verdict::Vacuous
-        } else {
-            Verdict::Valid
-        }
+        self.all.verdicts.verdict(vacuous_percent_max)
     }
 
     /// All of it.
     pub fn summary(&self, frame: &Frame<'_>) -> Summary {
-        let config = frame.config;
-        let cpu_seconds = frame.cpu.as_secs_f64();
-        let per_second = |amount: f64| if cpu_seconds > 0.0 { amount / cpu_seconds } else { 0.0 };
-        let valid = self.count(Verdict::Valid);
-        let clean = valid > 0 && self.count(Verdict::Invalid) + self.count(Verdict::Unknown) == 0;
+        let all = &self.all;
+        let verdicts = all.verdicts;
+        let one = |name: fn(&(String, String)) -> &String| {
+            let mut names: Vec<&String> = self.configurations.keys().map(name).collect();
+            names.sort();
+            names.dedup();
+            if let [name] = names[..] { name.clone() } else { super::campaign::ALL.to_owned() }
+        };
         Summary {
             schema: SCHEMA,
             verdict: self.verdict(frame.vacuous_percent_max),
-            mode: config.mode.clone(),
-            workload: config.workload.clone(),
-            nemesis: config.nemesis.clone(),
-            bugs: config.bugs.clone(),
+            mode: one(|(mode, _)| mode),
+            workload: one(|(_, workload)| workload),
+            nemesis: frame.nemesis.clone(),
+            bugs: frame.bugs.clone(),
             build: frame.build.into(),
-            seed_first: frame.seed_first,
-            seeds: self.seeds,
-            verdicts: VerdictCounts {
-                valid,
-                invalid: self.count(Verdict::Invalid),
-                unknown: self.count(Verdict::Unknown),
-                vacuous: self.count(Verdict::Vacuous),
-            },
-            vacuous_percent: tenths(self.vacuous_percent()),
+            seed_first: self.seed_first.unwrap_or(0),
+            seeds: self.seeds(),
+            verdicts,
+            vacuous_percent: tenths(verdicts.vacuous_percent()),
             outside_model: self.outside_model,
             not_deterministic: self.not_deterministic.clone(),
-            operations: self.operations,
+            operations: all.operations,
             faults: self.families.clone(),
-            simulated_ms: self.simulated_us / 1_000,
-            elapsed_ms: millis(frame.elapsed),
-            cpu_ms: millis(frame.cpu),
-            simulated_seconds_per_cpu_second: tenths(per_second(float(self.simulated_us) / 1e6)),
-            operations_per_cpu_minute: tenths(60.0 * per_second(float(self.operations.ok))),
-            seeds_per_cpu_minute: tenths(60.0 * per_second(float(self.seeds))),
-            completed_operations_per_seed_median: Percentiles::of(&self.completed).p50,
-            recovery_first_ms: Percentiles::of_micros(&self.recovery_first_us),
-            recovery_all_ms: Percentiles::of_micros(&self.recovery_all_us),
-            failure_probability_max: clean.then(|| (3.0 / float(valid)).min(1.0)),
-            failures: self.failures.clone(),
+            simulated_ms: all.simulated_ms,
+            elapsed_ms: u64::try_from(frame.elapsed.as_millis()).unwrap_or(u64::MAX),
+            cpu_ms: all.cpu_us / 1_000,
+            simulated_seconds_per_cpu_second: tenths(all.per_second(all.simulated_ms) / 1e3),
+            operations_per_cpu_minute: tenths(60.0 * all.per_second(all.operations.ok)),
+            seeds_per_cpu_minute: tenths(60.0 * all.per_second(self.seeds())),
+            completed_operations_per_seed_median: all.completed.percentiles().p50,
+            recovery_first_ms: in_ms(self.recovery_first_us.percentiles()),
+            recovery_all_ms: in_ms(self.recovery_all_us.percentiles()),
+            failure_probability_max: verdicts.failure_probability_max(),
+            failures: self.failures.first().to_vec(),
             results: frame.results.clone(),
+            configurations: self.configurations.iter().map(configuration_line).collect(),
+            groups: self.failures.groups(frame.stored),
         }
     }
+}
+
+fn configuration_line(((mode, workload), counts): (&(String, String), &Counts)) -> ConfigurationLine {
+    ConfigurationLine {
+        mode: mode.clone(),
+        workload: workload.clone(),
+        verdicts: counts.verdicts,
+        operations: counts.operations,
+        completed_operations_per_seed_median: counts.completed.percentiles().p50,
+        simulated_ms: counts.simulated_ms,
+        seeds_per_cpu_minute: tenths(60.0 * counts.per_second(counts.verdicts.all())),
+        failure_probability_max: counts.verdicts.failure_probability_max(),
+    }
+}
+
+/// Keeps the first so many of some items, in order of their seeds, in whatever order they come.
+pub(super) fn insert_bounded<T>(items: &mut Vec<T>, item: T, max: usize, seed: impl Fn(&T) -> u64) {
+    let at = items.partition_point(|known| seed(known) < seed(&item));
+    items.insert(at, item);
+    items.truncate(max);
+}
+
+fn in_ms(micros: Percentiles) -> Percentiles {
+    Percentiles { p50: micros.p50 / 1_000, p95: micros.p95 / 1_000, max: micros.max / 1_000 }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates for people")]
@@ -285,16 +379,8 @@ fn float(number: u64) -> f64 {
     number as f64
 }
 
-fn percent(part: u64, whole: u64) -> f64 {
-    100.0 * float(part) / float(whole)
-}
-
 fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -302,26 +388,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_nearest_ranks() {
-        assert_eq!(Percentiles::of(&[]), Percentiles { p50: 0, p95: 0, max: 0 });
-        assert_eq!(Percentiles::of(&[7]), Percentiles { p50: 7, p95: 7, max: 7 });
-        let hundred: Vec<u64> = (1..=100).rev().collect();
-        assert_eq!(Percentiles::of(&hundred), Percentiles { p50: 50, p95: 95, max: 100 });
-        assert_eq!(Percentiles::of(&[3, 1, 2]), Percentiles { p50: 2, p95: 3, max: 3 });
-    }
-
-    fn tally(counts: &[(Verdict, u64)]) -> Tally {
-        let seeds = counts.iter().map(|(_, count)| count).sum();
-        Tally { verdicts: counts.iter().copied().collect(), seeds, ..Tally::default() }
+    fn a_few_vacuous_seeds_do_not_count_but_anything_worse_does() {
+        use Verdict::{Invalid, Unknown, Vacuous, Valid};
+        let counts = |valid, invalid, unknown, vacuous| VerdictCounts { valid, invalid, unknown, vacuous };
+        assert_eq!(counts(95, 0, 0, 5).verdict(5.0), Valid);
+        assert_eq!(counts(94, 0, 0, 6).verdict(5.0), Vacuous);
+        assert_eq!(counts(99, 0, 1, 0).verdict(5.0), Unknown);
+        assert_eq!(counts(98, 1, 1, 0).verdict(5.0), Invalid);
+        assert_eq!(counts(0, 0, 0, 0).verdict(5.0), Vacuous, "no seed shows nothing");
+        assert_eq!(counts(300, 0, 0, 9).failure_probability_max(), Some(0.01));
+        assert_eq!(counts(300, 0, 1, 0).failure_probability_max(), None);
+        assert_eq!(counts(0, 0, 0, 9).failure_probability_max(), None);
     }
 
     #[test]
-    fn a_few_vacuous_seeds_do_not_count_but_anything_worse_does() {
-        use Verdict::{Invalid, Unknown, Vacuous, Valid};
-        assert_eq!(tally(&[(Valid, 95), (Vacuous, 5)]).verdict(5.0), Valid);
-        assert_eq!(tally(&[(Valid, 94), (Vacuous, 6)]).verdict(5.0), Vacuous);
-        assert_eq!(tally(&[(Valid, 99), (Unknown, 1)]).verdict(5.0), Unknown);
-        assert_eq!(tally(&[(Valid, 98), (Unknown, 1), (Invalid, 1)]).verdict(5.0), Invalid);
-        assert_eq!(tally(&[]).verdict(5.0), Vacuous, "no seed shows nothing");
+    fn the_first_seeds_are_kept_in_whatever_order_they_come() {
+        let mut seeds = Vec::new();
+        for seed in [9, 3, 7, 1, 8] {
+            insert_bounded(&mut seeds, seed, 3, |seed| *seed);
+        }
+        assert_eq!(seeds, [1, 3, 7]);
     }
 }

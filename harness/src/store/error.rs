@@ -22,6 +22,28 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Something that was written here is not what it should be.
+    #[error("{}:{line}: {message}; expected what squall soak writes: remove the folder, or give another one", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// There is something else than the results of a soak.
+    #[error("{} does not hold the results of a soak; give a folder that squall soak or squall merge wrote", path.display())]
+    NotASoak {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process works on it.
+    #[error("another process works on {}; wait for it, or give another folder with --results", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Every name was taken.
     #[error("{} and {tried} numbered names like it exist already; remove some", path.display())]
     Crowded {

@@ -22,6 +22,16 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Adds text to the end of a file, which need not exist.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn append_file(path: &Path, text: &str) -> Result<(), StoreError> {
+    let opened = File::options().append(true).create(true).open(path);
+    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(StoreError::refused("write", path))
+}
+
 /// Makes a folder and those that it is in.
 pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
     if path.is_file() {

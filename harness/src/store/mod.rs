@@ -5,6 +5,8 @@
 
 mod error;
 mod files;
+mod lines;
+mod merged;
 mod pages;
 mod plan_file;
 mod record;
@@ -24,12 +26,13 @@ use crate::sim::TraceEntry;
 use crate::trial::{Outcome, Plan};
 
 pub use error::StoreError;
-pub use files::write_file;
+pub use files::{append_file, write_file};
 use files::{create_folder, sync_folder};
+pub use merged::{MergedSoak, SoakSource};
 pub use pages::{history_page, report_data, report_page};
 pub use plan_file::plan_text;
 pub use record::{FaultCounts, RunLine, RunRecord, SCHEMA, ViolationLine};
-pub use soak_folder::SoakFolder;
+pub use soak_folder::{SoakFolder, SoakPages};
 
 /// Folders of one name are numbered up to this.
 const NAMES_MAX: u32 = 1_000;
@@ -115,15 +118,40 @@ impl Store {
         write_run_folder(folder, "shrunk", run)
     }
 
-    /// Begins the results of a soak.
+    /// Begins the results of a soak, with the text of what was asked for.
     ///
     /// # Errors
     ///
     /// If its folder cannot be made.
-    pub fn begin_soak(&self, stamp: &str) -> Result<SoakFolder, StoreError> {
-        let folder = SoakFolder::begin(&self.root, &format!("soak-{stamp}"))?;
+    pub fn begin_soak(&self, stamp: &str, charter: &str) -> Result<SoakFolder, StoreError> {
+        let folder = SoakFolder::begin(&self.root, &format!("soak-{stamp}"), charter)?;
         self.point_latest_at(folder.path())?;
         Ok(folder)
+    }
+
+    /// The results of a soak that was asked for the same and did not end, if nobody works on it.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be looked for.
+    pub fn resume_soak(&self, charter: &str) -> Result<Option<SoakFolder>, StoreError> {
+        let folder = SoakFolder::resume(&self.root, charter)?;
+        if let Some(folder) = &folder {
+            self.point_latest_at(folder.path())?;
+        }
+        Ok(folder)
+    }
+
+    /// A new name for united soaks.
+    ///
+    /// # Errors
+    ///
+    /// If every name is taken.
+    pub fn merged_folder(&self, stamp: &str) -> Result<PathBuf, StoreError> {
+        let name = format!("merged-{stamp}");
+        let free = (1..=NAMES_MAX).map(|attempt| self.root.join(numbered(&name, attempt)));
+        let free = free.into_iter().find(|path| !path.exists());
+        free.ok_or_else(|| StoreError::Crowded { path: self.root.join(&name), tried: NAMES_MAX })
     }
 
     /// Keeps a plan as a regression: `<folder>/<name>.json`, never over another one.

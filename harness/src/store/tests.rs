@@ -62,25 +62,66 @@ fn a_run_has_a_folder_of_its_own_with_everything_in_it() {
     });
 }
 
+fn soak_pages() -> SoakPages {
+    SoakPages { summary: "{}".into(), junit: "<x/>".into(), index: "<p>".into() }
+}
+
+/// The lines that a soak left.
+fn earlier(soak: &mut SoakFolder) -> (Vec<String>, bool) {
+    let mut lines = Vec::new();
+    let is_torn = soak.earlier(&mut |line| {
+        lines.push(line.to_owned());
+        Ok(())
+    });
+    (lines, is_torn.expect("readable"))
+}
+
 #[test]
 fn a_soak_has_a_line_per_seed_and_its_failures() {
     let root = tempfile::tempdir().expect("a folder");
     let store = Store::open(root.path()).expect("writable");
     stored(|run| {
-        let mut soak = store.begin_soak("20260712T101500Z").expect("writable");
+        let mut soak = store.begin_soak("20260712T101500Z", "asked").expect("writable");
         soak.seed("{}").expect("written");
-        soak.failure(run).expect("written");
-        let path = soak.finish("{}").expect("written");
-        assert_eq!(names(&path), ["failures", "seeds.jsonl", "summary.json"]);
+        let (first, record) = soak.failure(run).expect("written");
+        assert_eq!(soak.failure(run).expect("written").0, first, "the same failure is not stored twice");
+        assert_eq!(soak.failures().expect("readable")[0].1.run, record.run);
+        let path = soak.finish(&soak_pages()).expect("written");
+        let files = ["failures", "index.html", "junit.xml", "seeds.jsonl", "soak.json", "summary.json"];
+        assert_eq!(names(&path), files);
         assert_eq!(names(&path.join("failures")), ["paxos-0x2a"]);
-        assert!(
-            store
-                .begin_soak("20260712T101500Z")
-                .expect("writable")
-                .path()
-                .ends_with("soak-20260712T101500Z-2")
-        );
+        let second = store.begin_soak("20260712T101500Z", "asked").expect("writable");
+        assert!(second.path().ends_with("soak-20260712T101500Z-2"));
     });
+}
+
+#[test]
+fn a_soak_goes_on_only_if_it_is_the_same_did_not_end_and_is_left_alone() {
+    let root = tempfile::tempdir().expect("a folder");
+    let store = Store::open(root.path()).expect("writable");
+    let resumed = || store.resume_soak("asked").expect("readable");
+    assert!(resumed().is_none(), "nothing is there");
+    let mut soak = store.begin_soak("1", "asked").expect("writable");
+    let path = soak.path().to_owned();
+    soak.seed("one").expect("written");
+    assert!(resumed().is_none(), "somebody works on it");
+    drop(soak);
+    assert!(store.resume_soak("asked something else").expect("readable").is_none());
+
+    // Killed in the middle of a line, and of a failure.
+    let lines = path.join("seeds.jsonl");
+    fs::write(&lines, "one\ntwo\nthr").expect("written");
+    fs::create_dir_all(path.join("failures/paxos-0x1/.unfinished-shrunk-1")).expect("made");
+    fs::create_dir_all(path.join("failures/.unfinished-paxos-0x2-1")).expect("made");
+    let mut soak = resumed().expect("the same");
+    assert_eq!(names(&path.join("failures")), ["paxos-0x1"]);
+    assert_eq!(names(&path.join("failures/paxos-0x1")), [""; 0]);
+    assert_eq!(earlier(&mut soak), (vec!["one".into(), "two".into()], true));
+    soak.seed("three").expect("written");
+    assert_eq!(fs::read_to_string(&lines).expect("text"), "one\ntwo\nthree\n");
+    assert!(!earlier(&mut soak).1, "it is whole again");
+    soak.finish(&soak_pages()).expect("written");
+    assert!(resumed().is_none(), "it ended");
 }
 
 #[test]
