@@ -19,6 +19,7 @@ fn help_of_every_subcommand() {
         "soak",
         "merge",
         "check",
+        "bench",
         "bench-check",
         "replay",
         "shrink",

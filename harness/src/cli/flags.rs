@@ -212,7 +212,7 @@ fn seed(text: &str) -> Result<u64, String> {
     if seed == u64::MAX { Err("the greatest seed is 0xfffffffffffffffe".into()) } else { Ok(seed) }
 }
 
-fn seeds(text: &str) -> Result<Range<u64>, String> {
+pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
     let expected = "expected a range such as 0..100";
     let (from, to) = text.split_once("..").ok_or(expected)?;
     let range = parse_seed(from).ok_or(expected)?..parse_seed(to).ok_or(expected)?;

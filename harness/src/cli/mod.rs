@@ -3,6 +3,7 @@
 //! Text for people goes to stderr, data to stdout; nothing ever asks. A mistake of this program is caught here, so
 //! that it has an exit code of its own and is never taken for a verdict.
 
+mod bench;
 mod bench_check;
 mod bench_rows;
 mod bench_table;
@@ -56,6 +57,8 @@ enum Command {
     Merge(merge::MergeCommand),
     /// Judge recorded histories; no simulation
     Check(check::CheckCommand),
+    /// Measure how fast the simulators are, side by side
+    Bench(bench::BenchCommand),
     /// Measure how fast histories are judged, and in how much memory
     BenchCheck(bench_check::BenchCheckCommand),
     /// Run a stored plan again; compare digest and verdict with what is stored
@@ -88,6 +91,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Soak(command)) => command.execute(),
         Some(Command::Merge(command)) => command.execute(),
         Some(Command::Check(command)) => command.execute(),
+        Some(Command::Bench(command)) => command.execute(),
         Some(Command::BenchCheck(command)) => command.execute(),
         Some(Command::Replay(command)) => command.execute(),
         Some(Command::Shrink(command)) => command.execute(),

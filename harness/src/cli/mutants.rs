@@ -1,18 +1,23 @@
 //! `squall mutants`: the harness measuring itself, as a table or JSON.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use squall_checker::Verdict;
 use squall_cluster::bugs::Bug;
 
+use crate::report::mutants_page;
 use crate::soak::{
-    BugResult, Control, HuntResult, MutantSettings, Mutants, Outside, QUICK, Wanted, bug_of, hunts_of,
-    mode_of, mutants,
+    ALL, Baseline, BugResult, Control, HuntResult, MutantSettings, Mutants, Outside, Percentiles, QUICK,
+    Wanted, bug_of, hunts_of, mode_of, mutants, simulator_of,
 };
+use crate::store::write_file;
+use crate::trial::Simulator;
 
 use super::CliError;
-use super::console::{Console, complain};
+use super::console::{Console, complain, complain_error};
 use super::exit::Exit;
 use super::flags::{ExperimentFlags, OutputFlags, SeedsFlags};
 use super::progress::Progress;
@@ -24,9 +29,14 @@ const SEEDS: Range<u64> = 0..300;
 const SEEDS_QUICK: Range<u64> = 0..40;
 /// Finds from which median and percentile are taken.
 const FINDS: usize = 5;
+/// The same for a quick look.
+const FINDS_QUICK: usize = 3;
 
 /// Every planted bug: found or not.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Seeds are hunted in the event loop unless --simulator says otherwise; --simulator all hunts in each."
+)]
 pub(crate) struct MutantsCommand {
     #[command(flatten)]
     experiment: ExperimentFlags,
@@ -35,6 +45,21 @@ pub(crate) struct MutantsCommand {
     /// Only bugs that are found soon, and fewer seeds: for every change
     #[arg(long)]
     quick: bool,
+    /// Finds of each bug that median and percentile are taken from [default: 5, with --quick 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    finds: Option<u16>,
+    /// Also shrink the first find of each bug, and say what is left and what it took
+    #[arg(long)]
+    shrink: bool,
+    /// Fail if bugs are found clearly later than this file says
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write such a file from what is found now
+    #[arg(long, value_name = "FILE")]
+    save_baseline: Option<PathBuf>,
+    /// Write the table as a page
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     output: OutputFlags,
 }
@@ -61,6 +86,36 @@ struct BugLine<'a> {
     seeds_median: u64,
     seeds_p95: u64,
     scenario: Option<&'a str>,
+    cpu_ms_median: u64,
+    cpu_ms_p95: u64,
+    hunts: Vec<HuntLine<'a>>,
+}
+
+#[derive(serde::Serialize)]
+struct HuntLine<'a> {
+    mode: &'a str,
+    workload: &'a str,
+    simulator: &'a str,
+    found: bool,
+    finds: usize,
+    seeds: u64,
+    seeds_median: u64,
+    seeds_p95: u64,
+    cpu_ms_median: u64,
+    cpu_ms_p95: u64,
+    shrunk: Option<ShrunkLine>,
+}
+
+#[derive(serde::Serialize)]
+struct ShrunkLine {
+    nodes: u32,
+    clients: u32,
+    operations: u64,
+    faults: u64,
+    runs: u64,
+    cpu_ms: u64,
+    minimal: bool,
+    holds_under_turmoil: bool,
 }
 
 impl MutantsCommand {
@@ -73,13 +128,20 @@ impl MutantsCommand {
             (true, true) => QUICK.to_vec(),
             (true, false) => Bug::ALL.to_vec(),
         };
-        let default = if self.quick { SEEDS_QUICK } else { SEEDS };
+        let simulators = match wanted.simulator.as_deref() {
+            None => vec![Simulator::EventLoop],
+            Some(ALL) => Simulator::ALL.to_vec(),
+            Some(name) => vec![simulator_of(name)?],
+        };
+        let (seeds, finds) = if self.quick { (SEEDS_QUICK, FINDS_QUICK) } else { (SEEDS, FINDS) };
         Ok(MutantSettings {
-            base: Wanted { mode: None, workload: None, bugs: Vec::new(), ..wanted },
+            base: Wanted { mode: None, workload: None, bugs: Vec::new(), simulator: None, ..wanted },
             bugs,
             mode,
-            seeds: self.seeds.seeds(default),
-            finds_max: if self.quick { 1 } else { FINDS },
+            seeds: self.seeds.seeds(seeds),
+            finds_max: self.finds.map_or(finds, usize::from),
+            simulators,
+            shrink: self.shrink,
             jobs: self.seeds.jobs(),
         })
     }
@@ -91,11 +153,12 @@ impl MutantsCommand {
         );
         let console = self.output.console();
         let settings = self.settings()?;
+        let baseline = self.read_baseline()?;
         let hunts: usize = settings.bugs.iter().map(|bug| hunts_of(*bug).len()).sum();
         let stopwatch = Stopwatch::start();
-        let outside =
-            Outside { wall: &|| stopwatch.wall(), processor: &processor_of_thread, should_stop: &|| false };
-        let mut progress = Progress::new(&console, "hunts", hunts as u64);
+        let wall = || stopwatch.wall();
+        let outside = Outside { wall: &wall, processor: &processor_of_thread, should_stop: &|| false };
+        let mut progress = Progress::new(&console, "hunts", (hunts * settings.simulators.len()) as u64);
         let mut tell = |result: &HuntResult| {
             progress.aside(|| console.detail(row(result).join("  ")));
             progress.step(|| result.hunt.bug.name().to_owned());
@@ -104,11 +167,67 @@ impl MutantsCommand {
         progress.finish();
         let mutants = result.map_err(|error| CliError::from(error).0)?;
         print_table(&console, &mutants);
+        tell_shrinking(&console, &mutants);
+        if let Some(path) = &self.report {
+            write_file(path, mutants_page(&mutants).as_bytes())?;
+        }
+        if let Some(path) = &self.save_baseline {
+            write_file(path, Baseline::of(&mutants).text().as_bytes())?;
+        }
+        let worse = baseline.map(|then| then.worse(&Baseline::of(&mutants))).unwrap_or_default();
+        tell_worse(&worse);
         if self.output.json {
             console.json(&json_line(&mutants))?;
         }
-        Ok(if mutants.good() { Exit::Valid } else { Exit::Invalid })
+        Ok(if mutants.good() && worse.is_empty() { Exit::Valid } else { Exit::Invalid })
     }
+
+    fn read_baseline(&self) -> anyhow::Result<Option<Baseline>> {
+        let Some(path) = &self.baseline else { return Ok(None) };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("cannot read {shown}; make it with squall mutants --save-baseline {shown}")
+        })?;
+        Baseline::parse(&text).with_context(|| format!("{shown}")).map(Some)
+    }
+}
+
+fn tell_worse(worse: &[String]) {
+    if worse.is_empty() {
+        return;
+    }
+    complain_error("bugs are found clearly later than the baseline says:");
+    for complaint in worse {
+        complain(&format!("  {complaint}"));
+    }
+    complain("  if that is meant to be so, renew the baseline: the same command with --save-baseline FILE");
+}
+
+/// What shrinking came to over all hunts.
+fn tell_shrinking(console: &Console, mutants: &Mutants) {
+    let all: Vec<_> = mutants.bugs.iter().flat_map(|bug| &bug.hunts).filter_map(|hunt| hunt.shrunk).collect();
+    if all.is_empty() {
+        return;
+    }
+    let of = |number: fn(&crate::soak::Shrinkage) -> u64| {
+        Percentiles::of(&all.iter().map(number).collect::<Vec<_>>())
+    };
+    let (operations, faults) = (of(|shrunk| shrunk.size.operations), of(|shrunk| shrunk.size.faults));
+    let (costs, runs) = (of(|shrunk| shrunk.cpu_us / 1_000), of(|shrunk| shrunk.runs));
+    let minimal = all.iter().filter(|shrunk| shrunk.is_minimal).count();
+    let holds = all.iter().filter(|shrunk| shrunk.holds_under_turmoil).count();
+    console.say(format!(
+        "shrunk: operations {} in the median, {} at most; faults {} and {}; {} ms of processor time in the median, {} at \
+         most; {} runs in the median; {minimal} of {count} minimal; {holds} of {count} fail under turmoil as they are",
+        operations.p50,
+        operations.max,
+        faults.p50,
+        faults.max,
+        costs.p50,
+        costs.max,
+        runs.p50,
+        count = all.len()
+    ));
 }
 
 fn json_line(mutants: &Mutants) -> MutantsLine<'_> {
@@ -121,7 +240,7 @@ fn json_line(mutants: &Mutants) -> MutantsLine<'_> {
 }
 
 fn bug_line(bug: &BugResult) -> BugLine<'_> {
-    let seeds = bug.seeds_per_find();
+    let (seeds, costs) = (bug.seeds_per_find(), bug.cost_per_find_us());
     let find = bug.hunts.iter().find_map(|hunt| hunt.find.as_ref());
     BugLine {
         name: bug.bug.name(),
@@ -130,14 +249,53 @@ fn bug_line(bug: &BugResult) -> BugLine<'_> {
         seeds_median: seeds.p50,
         seeds_p95: seeds.p95,
         scenario: bug.hunts.iter().find_map(|hunt| hunt.hunt.scenario).map(|scenario| scenario.name),
+        cpu_ms_median: costs.p50 / 1_000,
+        cpu_ms_p95: costs.p95 / 1_000,
+        hunts: bug.hunts.iter().map(hunt_line).collect(),
     }
 }
 
-const HEADER: [&str; 7] = ["bug", "mode", "found", "by", "seeds (median, p95)", "workload", "scenario"];
+fn hunt_line(result: &HuntResult) -> HuntLine<'_> {
+    let (seeds, costs) = (Percentiles::of(&result.gaps), Percentiles::of(&result.costs_us));
+    HuntLine {
+        mode: result.hunt.mode.name(),
+        workload: result.hunt.workload,
+        simulator: result.simulator.name(),
+        found: result.find.is_some(),
+        finds: result.gaps.len(),
+        seeds: result.seeds,
+        seeds_median: seeds.p50,
+        seeds_p95: seeds.p95,
+        cpu_ms_median: costs.p50 / 1_000,
+        cpu_ms_p95: costs.p95 / 1_000,
+        shrunk: result.shrunk.map(|shrunk| ShrunkLine {
+            nodes: shrunk.size.nodes,
+            clients: shrunk.size.clients,
+            operations: shrunk.size.operations,
+            faults: shrunk.size.faults,
+            runs: shrunk.runs,
+            cpu_ms: shrunk.cpu_us / 1_000,
+            minimal: shrunk.is_minimal,
+            holds_under_turmoil: shrunk.holds_under_turmoil,
+        }),
+    }
+}
 
-fn row(result: &HuntResult) -> [String; 7] {
+const HEADER: [&str; 9] = [
+    "bug",
+    "mode",
+    "found",
+    "by",
+    "seeds (median, p95)",
+    "CPU s (median, p95)",
+    "workload",
+    "scenario",
+    "shrunk to",
+];
+
+fn row(result: &HuntResult) -> [String; 9] {
     let hunt = &result.hunt;
-    let seeds = crate::soak::Percentiles::of(&result.gaps);
+    let (seeds, costs) = (Percentiles::of(&result.gaps), Percentiles::of(&result.costs_us));
     let (found, by, after) = match &result.find {
         Some(find) => {
             let surprise = if hunt.expected.contains(&find.check.as_str()) {
@@ -153,14 +311,23 @@ fn row(result: &HuntResult) -> [String; 7] {
         }
         None => ("NO", "-".into(), format!("none in {}", result.seeds)),
     };
+    let seconds = |us: u64| format!("{}.{:02}", us / 1_000_000, us / 10_000 % 100);
+    let mode = match result.simulator {
+        Simulator::EventLoop => hunt.mode.name().to_owned(),
+        Simulator::Turmoil => format!("{} (turmoil)", hunt.mode.name()),
+    };
     [
         hunt.bug.name().into(),
-        hunt.mode.name().into(),
+        mode,
         found.into(),
         by,
         after,
+        format!("{}, {}", seconds(costs.p50), seconds(costs.p95)),
         hunt.workload.into(),
         hunt.scenario.map_or("-", |scenario| scenario.name).into(),
+        result.shrunk.map_or_else(String::new, |shrunk| {
+            format!("{} operations, {} faults", shrunk.size.operations, shrunk.size.faults)
+        }),
     ]
 }
 

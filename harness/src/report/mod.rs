@@ -6,7 +6,9 @@
 mod columns;
 pub mod data;
 mod html;
+mod mutants;
 pub mod soak;
 
 pub use data::ReportData;
 pub use html::render;
+pub use mutants::mutants_page;

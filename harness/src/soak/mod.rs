@@ -4,6 +4,7 @@
 //! results depends on them, and which of many equal failures are recorded whole. Clocks are handed in, and files,
 //! output and exit codes are other people's business.
 
+mod baseline;
 mod campaign;
 mod charter;
 mod distribution;
@@ -17,6 +18,7 @@ mod quota;
 mod scenarios;
 mod seed_line;
 mod seeds;
+mod speed;
 mod statistics;
 mod workloads;
 
@@ -28,6 +30,7 @@ use std::time::Duration;
 use crate::store::RunLine;
 use crate::trial::Outcome;
 
+pub use baseline::{Baseline, BaselineError, BaselineLine};
 pub use campaign::{ALL, Campaign, Member};
 pub use charter::Charter;
 pub use distribution::{Distribution, Percentiles};
@@ -37,12 +40,15 @@ pub use experiment::{
 pub use groups::{Example, FailureGroup, StoredFailure};
 pub use hunts::QUICK;
 pub use merge::{MergeError, Merged, merge, stored_failures, united_charter};
-pub use mutants::{BugResult, Control, Find, Hunt, HuntResult, MutantSettings, Mutants, hunts_of, mutants};
+pub use mutants::{
+    BugResult, Control, Find, Hunt, HuntResult, MutantSettings, Mutants, Shrinkage, hunts_of, mutants,
+};
 pub use names::{UnknownName, table};
 pub use quota::{FAILURES_MAX, FAILURES_PER_CAUSE_MAX, Quota};
 pub use scenarios::{SCENARIOS, Scenario};
 pub use seed_line::SeedLine;
 pub use seeds::{Done, Seeds, Shard};
+pub use speed::{RunsDiffer, Speed, speeds};
 pub use statistics::{ConfigurationLine, FailureLine, Frame, Summary, Tally, VerdictCounts};
 pub use workloads::{ClusterPlan, ClusterWorkload, MakeWorkload, WORKLOADS, workload_of};
 
@@ -191,6 +197,7 @@ fn run_seed(settings: &SoakSettings<'_>, seed: u64, outside: &Outside<'_>) -> Se
     report
 }
 
+/// A number of a clock, which never reaches the end of this type.
 fn whole(number: u128) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,8 @@
 //! The harness measuring itself: every planted bug over seeds until it is found, beside a clean control.
 //!
 //! A bug is hunted in every mode in which it can act, under the workload that suits it, with all faults or by a named
-//! scenario. Found means: some run with the bug is invalid. The control runs the same seeds without it.
+//! scenario. Found means: some run with the bug is invalid. The control runs the same seeds without it. What a find
+//! takes is told in seeds and in processor time; on request its first one is shrunk, and that is measured too.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +16,9 @@ use super::distribution::Percentiles;
 use super::experiment::{Experiment, ExperimentError, Wanted};
 use super::hunts::{Suited, suited};
 use super::scenarios::Scenario;
-use super::{Outside, SoakError, panic_text};
+use super::{Outside, SoakError, panic_text, whole};
+use crate::shrink::{Effort, RUNS_MAX, Size, shrink};
+use crate::trial::{Manner, Simulator};
 
 /// Seeds of one piece of the control.
 const CONTROL_PIECE: u64 = 10;
@@ -35,6 +38,10 @@ pub struct MutantSettings {
     pub seeds: Range<u64>,
     /// A hunt ends when it has found its bug this often; the gaps in between make median and percentile.
     pub finds_max: usize,
+    /// What turns the simulated world; a hunt in each.
+    pub simulators: Vec<Simulator>,
+    /// Whether the first find of each hunt is shrunk.
+    pub shrink: bool,
     /// Worker threads.
     pub jobs: usize,
 }
@@ -74,10 +81,31 @@ pub struct HuntResult {
     pub hunt: Hunt,
     /// The first find.
     pub find: Option<Find>,
+    /// What turned the simulated world.
+    pub simulator: Simulator,
     /// How many seeds each find took.
     pub gaps: Vec<u64>,
+    /// How much processor time each find took, in microseconds.
+    pub costs_us: Vec<u64>,
     /// Seeds that were run.
     pub seeds: u64,
+    /// What is left of the first find, if it was shrunk.
+    pub shrunk: Option<Shrinkage>,
+}
+
+/// What shrinking a find came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shrinkage {
+    /// How large the shrunk plan is.
+    pub size: Size,
+    /// Runs that it took.
+    pub runs: u64,
+    /// Processor time that it took, in microseconds.
+    pub cpu_us: u64,
+    /// Whether nothing can be taken away.
+    pub is_minimal: bool,
+    /// Whether the plan, shrunk in the event loop, failed in the same way under turmoil as it was.
+    pub holds_under_turmoil: bool,
 }
 
 /// What came of a bug in all its modes.
@@ -119,6 +147,12 @@ impl BugResult {
     pub fn seeds_per_find(&self) -> Percentiles {
         let gaps: Vec<u64> = self.hunts.iter().flat_map(|hunt| hunt.gaps.iter().copied()).collect();
         Percentiles::of(&gaps)
+    }
+
+    /// How much processor time a find took, in microseconds, over all modes.
+    pub fn cost_per_find_us(&self) -> Percentiles {
+        let costs: Vec<u64> = self.hunts.iter().flat_map(|hunt| hunt.costs_us.iter().copied()).collect();
+        Percentiles::of(&costs)
     }
 }
 
@@ -203,6 +237,7 @@ pub fn mutants(
     tell: &mut dyn FnMut(&HuntResult),
 ) -> Result<Mutants, SoakError<ExperimentError>> {
     assert!(settings.jobs > 0, "somebody must do the work");
+    assert!(!settings.simulators.is_empty(), "something must turn the world");
     let tasks = tasks(settings).map_err(SoakError::Caller)?;
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
@@ -244,10 +279,16 @@ fn tasks(settings: &MutantSettings) -> Result<Vec<Task>, ExperimentError> {
         let experiment = wanted.experiment()?;
         let clean = Wanted { bugs: Vec::new(), ..wanted };
         let name = clean.flags();
+        let turned_by = |experiment: Experiment, simulator: Simulator| {
+            let manner = Manner { simulator, ..experiment.manner() };
+            experiment.in_manner(manner)
+        };
         if controls.iter().all(|(known, _)| *known != name) {
-            controls.push((name, clean.experiment()?));
+            controls.push((name, turned_by(clean.experiment()?, settings.simulators[0])));
         }
-        tasks.push(Task::Hunt(hunt, experiment));
+        for simulator in &settings.simulators {
+            tasks.push(Task::Hunt(hunt.clone(), turned_by(experiment.clone(), *simulator)));
+        }
     }
     for (name, experiment) in controls {
         let mut from = settings.seeds.start;
@@ -285,8 +326,17 @@ fn hunt_down(
     settings: &MutantSettings,
     outside: &Outside<'_>,
 ) -> HuntResult {
-    let mut result = HuntResult { hunt: hunt.clone(), find: None, gaps: Vec::new(), seeds: 0 };
+    let mut result = HuntResult {
+        hunt: hunt.clone(),
+        find: None,
+        simulator: experiment.manner().simulator,
+        gaps: Vec::new(),
+        costs_us: Vec::new(),
+        seeds: 0,
+        shrunk: None,
+    };
     let mut gap = 0;
+    let mut began = (outside.processor)();
     for seed in settings.seeds.clone() {
         if result.gaps.len() >= settings.finds_max || (outside.should_stop)() {
             break;
@@ -295,8 +345,10 @@ fn hunt_down(
         result.seeds += 1;
         gap += 1;
         if let (Verdict::Invalid, Some(violation)) = (outcome.verdict, outcome.violations.first()) {
+            let now = (outside.processor)();
+            result.costs_us.push(whole(now.saturating_sub(began).as_micros()));
             result.gaps.push(gap);
-            gap = 0;
+            (gap, began) = (0, now);
             result.find.get_or_insert_with(|| Find {
                 seed,
                 check: violation.check.clone(),
@@ -305,7 +357,24 @@ fn hunt_down(
             });
         }
     }
+    if let Some(find) = result.find.as_ref().filter(|_| settings.shrink) {
+        result.shrunk = shrinkage(experiment, find.seed, outside);
+    }
     result
+}
+
+/// Shrinks the failure of a seed on this thread alone.
+fn shrinkage(experiment: &Experiment, seed: u64, outside: &Outside<'_>) -> Option<Shrinkage> {
+    let began = (outside.processor)();
+    let effort = Effort { jobs: 1, runs_max: RUNS_MAX, should_stop: outside.should_stop, tell: &|_, _| {} };
+    let shrunk = shrink(&experiment.plan(seed), &effort)?;
+    Some(Shrinkage {
+        size: Size::of(&shrunk.plan),
+        runs: shrunk.runs,
+        cpu_us: whole((outside.processor)().saturating_sub(began).as_micros()),
+        is_minimal: shrunk.is_minimal,
+        holds_under_turmoil: shrunk.simulator == Simulator::EventLoop,
+    })
 }
 
 fn gathered(settings: &MutantSettings, pieces: Vec<Piece>) -> Mutants {
@@ -327,7 +396,7 @@ fn gathered(settings: &MutantSettings, pieces: Vec<Piece>) -> Mutants {
         }
     }
     for bug in &mut bugs {
-        bug.hunts.sort_by_key(|result| result.hunt.mode);
+        bug.hunts.sort_by_key(|result| (result.hunt.mode, result.simulator.name()));
     }
     bugs.retain(|bug| !bug.hunts.is_empty());
     control.failures.sort();
