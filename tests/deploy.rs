@@ -1,18 +1,16 @@
 //! What is in deploy/ is read by a YAML parser, and says commands that exist.
 
 use assert_cmd::Command;
-use yaml_rust2::{Yaml, YamlLoader};
+use serde_yaml_ng::Value;
 
 /// The one document of a file.
-fn document(text: &str) -> Yaml {
-    let mut documents = YamlLoader::load_from_str(text).expect("YAML");
-    assert_eq!(documents.len(), 1, "one document");
-    documents.remove(0)
+fn document(text: &str) -> Value {
+    serde_yaml_ng::from_str(text).expect("YAML")
 }
 
-fn words(list: &Yaml) -> Vec<String> {
-    let word = |word: &Yaml| word.as_str().expect("quoted, or plainly a text").to_owned();
-    list.as_vec().expect("a list").iter().map(word).collect()
+fn words(list: &Value) -> Vec<String> {
+    let word = |word: &Value| word.as_str().expect("quoted, or plainly a text").to_owned();
+    list.as_sequence().expect("a list").iter().map(word).collect()
 }
 
 /// Fails if the command does not know one of its arguments.
@@ -36,9 +34,9 @@ fn the_indexed_job_runs_a_share_in_each_pod() {
     is_known(&arguments);
     let shard = arguments.iter().position(|word| word == "--shard").expect("shares");
     assert_eq!(arguments[shard + 1], completions.to_string(), "as many shares as pods");
-    let claims = spec["template"]["spec"]["volumes"].as_vec().expect("volumes").len();
-    assert_eq!(claims, container["volumeMounts"].as_vec().expect("mounts").len());
-    assert!(!job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"].is_badvalue());
+    let claims = spec["template"]["spec"]["volumes"].as_sequence().expect("volumes").len();
+    assert_eq!(claims, container["volumeMounts"].as_sequence().expect("mounts").len());
+    assert!(!job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"].is_null());
     assert!(is_known_word_refused(&arguments), "an argument that does not exist would be noticed");
 }
 
@@ -51,11 +49,11 @@ fn is_known_word_refused(arguments: &[String]) -> bool {
 #[test]
 fn the_workflow_runs_every_share_and_unites_them() {
     let workflow = document(include_str!("../deploy/github-workflow.yaml"));
-    let shares = workflow["jobs"]["share"]["strategy"]["matrix"]["share"].as_vec().expect("a matrix");
+    let shares = workflow["jobs"]["share"]["strategy"]["matrix"]["share"].as_sequence().expect("a matrix");
     let mut commands = Vec::new();
     for job in ["share", "unite"] {
-        for step in workflow["jobs"][job]["steps"].as_vec().expect("steps") {
-            assert!(!step["uses"].is_badvalue() || !step["run"].is_badvalue(), "{step:?}");
+        for step in workflow["jobs"][job]["steps"].as_sequence().expect("steps") {
+            assert!(!step["uses"].is_null() || !step["run"].is_null(), "{step:?}");
             commands.extend(step["run"].as_str().filter(|run| run.contains("squall ")).map(str::to_owned));
         }
     }

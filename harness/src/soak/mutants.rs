@@ -222,7 +222,7 @@ enum Task {
 
 /// What came of a piece.
 enum Piece {
-    Hunt(HuntResult),
+    Hunt(Box<HuntResult>),
     Control(Vec<(Verdict, Option<String>)>),
 }
 
@@ -303,7 +303,9 @@ fn tasks(settings: &MutantSettings) -> Result<Vec<Task>, ExperimentError> {
 
 fn work(task: &Task, settings: &MutantSettings, outside: &Outside<'_>) -> Piece {
     match task {
-        Task::Hunt(hunt, experiment) => Piece::Hunt(hunt_down(hunt, experiment, settings, outside)),
+        Task::Hunt(hunt, experiment) => {
+            Piece::Hunt(Box::new(hunt_down(hunt, experiment, settings, outside)))
+        }
         Task::Control(name, experiment, seeds) => {
             let judged = |seed: u64| {
                 let outcome = experiment.run(&experiment.plan(seed));
@@ -385,7 +387,7 @@ fn gathered(settings: &MutantSettings, pieces: Vec<Piece>) -> Mutants {
         match piece {
             Piece::Hunt(result) => {
                 let of = bugs.iter_mut().find(|known| known.bug == result.hunt.bug).expect("asked for");
-                of.hunts.push(result);
+                of.hunts.push(*result);
             }
             Piece::Control(runs) => {
                 for (verdict, failure) in runs {

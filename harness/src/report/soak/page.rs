@@ -75,9 +75,9 @@ fn headline(summary: &Summary) -> String {
     match summary.verdict {
         Verdict::Valid => format!("{} seeds, and none of them broke a promise", summary.seeds),
         Verdict::Invalid => {
-            let causes = if summary.groups.len() == 1 { "cause" } else { "causes" };
+            let ways = if summary.groups.len() == 1 { "way" } else { "ways" };
             let count = summary.groups.len();
-            format!("{} of {} seeds failed, of {count} {causes}", verdicts.invalid, summary.seeds)
+            format!("{} of {} seeds failed, in {count} {ways}", verdicts.invalid, summary.seeds)
         }
         Verdict::Unknown => {
             format!(
