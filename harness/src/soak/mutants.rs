@@ -303,9 +303,7 @@ fn tasks(settings: &MutantSettings) -> Result<Vec<Task>, ExperimentError> {
 
 fn work(task: &Task, settings: &MutantSettings, outside: &Outside<'_>) -> Piece {
     match task {
-        Task::Hunt(hunt, experiment) => {
-            Piece::Hunt(Box::new(hunt_down(hunt, experiment, settings, outside)))
-        }
+        Task::Hunt(hunt, experiment) => Piece::Hunt(Box::new(hunt_down(hunt, experiment, settings, outside))),
         Task::Control(name, experiment, seeds) => {
             let judged = |seed: u64| {
                 let outcome = experiment.run(&experiment.plan(seed));
