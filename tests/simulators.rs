@@ -5,7 +5,7 @@
 use squall::Outcome;
 use squall::checker::Verdict;
 use squall::nemesis::catalogue::KINDS;
-use squall::soak::{ClusterPlan, Experiment, MODES, SCENARIOS, WORKLOADS, Wanted, hunts_of};
+use squall::soak::{ClusterPlan, Experiment, MODES, PlanText, SCENARIOS, WORKLOADS, Wanted, hunts_of};
 use squall::trial::{Manner, Simulator};
 
 /// Runs a plan in both simulators, and compares everything that a run leaves behind.
@@ -59,6 +59,25 @@ fn every_single_kind_of_fault() {
         let experiment = small(Wanted { nemesis: Some(kind.name.into()), ..Wanted::default() });
         same(&experiment, &experiment.plan(3), false, kind.name);
     }
+}
+
+#[test]
+fn faults_at_every_event_and_moment() {
+    let mut fired = 0;
+    for event in squall_cluster::event::Event::KINDS {
+        for moment in ["", " before sync", " before send"] {
+            let text = format!(
+                "at 200ms: isolate leader for 600ms\n\
+                 on {event}{moment} of follower 2 nth 2: crash it losing unsynced for 200ms\n\
+                 on {event}{moment} from 300ms: pause leader for 100ms\n"
+            );
+            let plan = Some(PlanText { path: "test.plan".into(), text });
+            let experiment = small(Wanted { plan, ..Wanted::default() });
+            let outcome = same(&experiment, &experiment.plan(2), false, &format!("{event}{moment}"));
+            fired += outcome.faults.iter().filter(|fault| fault.id > 1 && fault.withheld.is_none()).count();
+        }
+    }
+    assert!(fired > 40, "only {fired} triggers were pulled");
 }
 
 #[test]

@@ -192,7 +192,7 @@ impl Event {
         match self {
             Self::Booted { .. } => "booted",
             Self::Candidate { .. } => "candidate",
-            Self::Leader { .. } => "leader",
+            Self::Leader { .. } => "leader-elected",
             Self::StepDown { .. } => "step-down",
             Self::PromiseSent { .. } => "promise-sent",
             Self::AcceptedSent { .. } => "accepted-sent",
@@ -218,7 +218,7 @@ impl Event {
     pub const KINDS: &[&str] = &[
         "booted",
         "candidate",
-        "leader",
+        "leader-elected",
         "step-down",
         "promise-sent",
         "accepted-sent",

@@ -21,6 +21,7 @@ pub mod node;
 pub mod paxos;
 pub mod primary_backup;
 pub mod replica;
+pub mod role;
 pub mod session;
 pub mod sharded;
 pub mod single;

@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
 use crate::paxos::{self, Ballot, Command, Entry, Paxos, ReadPermit, Slot, Snapshot};
+use crate::role::Role;
 use crate::session::{ClientId, Execution, Outcome, Request, Session, Shard};
 use crate::sharded::configuration::Administration;
 use crate::waiting::Waiting;
@@ -91,6 +92,12 @@ pub trait ServerView {
     {
         let _ = servers;
         Vec::new()
+    }
+
+    /// Whether it plays this role now, as far as it knows; in this group, where there are several.
+    fn plays(&self, role: Role, group: Option<u32>) -> bool {
+        let plays = if role == Role::Leader { self.is_leader() } else { self.role() == role.name() };
+        plays && group.is_none_or(|group| group == 0)
     }
 }
 

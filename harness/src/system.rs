@@ -13,9 +13,9 @@ use squall_checker::{ProcessId, Violation};
 use squall_cluster::node::Micros;
 use squall_workloads::OpError;
 
-use crate::nemesis::Surface;
+use crate::nemesis::{Family, Surface};
 use crate::node::ServeResult;
-use crate::sim::{MessageCounts, NodeEvent, TraceEntry};
+use crate::sim::{Coverage, MessageCounts, NodeEvent, TraceEntry};
 
 /// The name of a node; also its host name in the simulation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,6 +134,10 @@ pub trait SimulatedWorld: Surface {
     fn node_events(&self) -> Vec<NodeEvent>;
     /// What became of messages.
     fn message_counts(&self) -> Vec<(String, MessageCounts)>;
+    /// Faults of these families stand from now on.
+    fn stand(&mut self, families: Vec<Family>);
+    /// What has been exercised so far.
+    fn take_coverage(&mut self) -> Coverage;
     /// The full recording.
     fn take_trace(&mut self) -> Vec<TraceEntry>;
     /// Bounds that were hit, in words.

@@ -23,6 +23,7 @@ use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Output, Stored, Write};
 use crate::paxos::{self, Ballot, Slot};
 use crate::replica::{Nothing, Replica, ReplicaConfig, ReplicaRecord, ReplicaTimer, ServerView};
+use crate::role::Role;
 
 /// Which host carries what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -429,6 +430,15 @@ impl ServerView for Host {
 
     fn is_leader(&self) -> bool {
         self.agreements().any(|agreement| agreement.leads)
+    }
+
+    /// The controller is group 0.
+    fn plays(&self, role: Role, group: Option<u32>) -> bool {
+        let is_asked = |agreement: &Agreement| group.is_none_or(|group| agreement.group.0 == group);
+        match role {
+            Role::Leader => self.agreements().filter(is_asked).any(|agreement| agreement.leads),
+            other => group.is_none() && self.role() == other.name(),
+        }
     }
 
     fn ballot(&self) -> Ballot {

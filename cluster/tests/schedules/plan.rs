@@ -88,7 +88,7 @@ impl Figures {
 
 impl Figures {
     pub(crate) fn count(&mut self, kind: &str) {
-        self.leaders += u64::from(kind == "leader");
+        self.leaders += u64::from(kind == "leader-elected");
         self.snapshots += u64::from(kind == "snapshot-written");
         self.installed += u64::from(kind == "snapshot-installed");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::soak::{JOBS_MAX, UnknownName, Wanted, simulator_of};
+use crate::soak::{JOBS_MAX, PlanText, UnknownName, Wanted, simulator_of};
 use crate::store::Store;
 use crate::trial::{Manner, parse_seed};
 
@@ -26,6 +26,10 @@ pub(crate) struct ExperimentFlags {
     /// Faults picked by hand, in place of --nemesis; see squall list scenarios
     #[arg(long, value_name = "NAME", conflicts_with = "nemesis")]
     scenario: Option<String>,
+    /// Faults written in words, one per line, in place of --nemesis; or, for run, a whole plan in JSON, which says
+    /// everything else too
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["nemesis", "scenario"], value_parser = plan_text)]
+    plan: Option<PlanText>,
     /// Servers [default: 5, in mode single 1]
     #[arg(long, value_name = "N")]
     nodes: Option<u32>,
@@ -44,6 +48,9 @@ pub(crate) struct ExperimentFlags {
     /// How reads are served: log, read-index or lease [default: log]
     #[arg(long, value_name = "NAME")]
     reads: Option<String>,
+    /// After faults have gone, service must be back within this time, or the run is invalid [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = duration_ms)]
+    recovery: Option<u64>,
     /// Switch a planted bug on; may be repeated; see squall list bugs
     #[arg(long = "bug", value_name = "NAME")]
     bugs: Vec<String>,
@@ -59,12 +66,14 @@ impl ExperimentFlags {
             workload,
             nemesis,
             scenario,
+            plan,
             nodes,
             clients,
             keys,
             ops,
             duration,
             reads,
+            recovery,
             bugs,
             manner,
         } = self.clone();
@@ -78,8 +87,10 @@ impl ExperimentFlags {
             operations: ops,
             duration_ms: duration,
             reads,
+            recovery_ms: recovery,
             bugs,
             scenario,
+            plan,
             simulator: manner.simulator,
             until_breach: manner.until_breach,
         }
@@ -205,6 +216,20 @@ impl OutputFlags {
     pub(crate) fn console(self) -> super::console::Console {
         super::console::Console::new(self.quiet, self.verbose)
     }
+}
+
+fn plan_text(path: &str) -> Result<PlanText, String> {
+    /// Bytes of a plan, at most.
+    const BYTES_MAX: u64 = 256 << 20;
+    let unreadable =
+        |error: std::io::Error| format!("{error}; give a file of faults in words, or a plan.json");
+    let path = path.to_owned();
+    let bytes = std::fs::metadata(&path).map_err(unreadable)?.len();
+    if bytes > BYTES_MAX {
+        return Err(format!("it has {bytes} bytes, more than a plan can have"));
+    }
+    let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+    Ok(PlanText { path, text })
 }
 
 fn seed(text: &str) -> Result<u64, String> {

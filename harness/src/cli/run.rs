@@ -1,12 +1,12 @@
 //! `squall run`: one run, stored whatever comes of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use squall_checker::Verdict;
 
 use crate::replay;
-use crate::soak::{ClusterPlan, Experiment};
+use crate::soak::{ClusterPlan, Experiment, PlanText, Wanted};
 
 use super::console::complain_error;
 use super::exit::Exit;
@@ -22,13 +22,6 @@ pub(crate) struct RunCommand {
     experiment: ExperimentFlags,
     #[command(flatten)]
     seed: SeedFlag,
-    /// Run this plan as it is; everything else about the run is in it
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = ["mode", "workload", "nemesis", "scenario", "nodes", "clients", "keys", "ops", "duration", "reads", "bugs"]
-    )]
-    plan: Option<PathBuf>,
     /// Run twice and compare the digests
     #[arg(long)]
     check_determinism: bool,
@@ -42,12 +35,24 @@ pub(crate) struct RunCommand {
 
 impl RunCommand {
     fn what(&self) -> anyhow::Result<(Experiment, ClusterPlan)> {
-        if let Some(path) = &self.plan {
-            let stored = replay::read(path)?;
+        let wanted = self.experiment.wanted();
+        if let Some(plan) = wanted.plan.clone().filter(PlanText::is_whole) {
+            let manner = Wanted {
+                simulator: wanted.simulator.clone(),
+                until_breach: wanted.until_breach,
+                ..Wanted::default()
+            };
+            if wanted != (Wanted { plan: wanted.plan.clone(), ..manner }) {
+                let PlanText { path, .. } = plan;
+                anyhow::bail!(
+                    "{path} is the plan of a whole run and says everything about it: leave the other flags away"
+                );
+            }
+            let stored = replay::read(Path::new(&plan.path))?;
             let experiment = stored.experiment.in_manner(self.experiment.manner().manner()?);
             return Ok((experiment, stored.plan));
         }
-        let experiment = self.experiment.wanted().experiment()?;
+        let experiment = wanted.experiment()?;
         let plan = experiment.plan(self.seed.seed);
         Ok((experiment, plan))
     }

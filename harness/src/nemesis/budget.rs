@@ -28,6 +28,11 @@ enum Toll {
 /// is full, clients reach nobody, nothing passes, or so many servers are cut off or lost for good that no majority
 /// is left.
 pub fn stopped_ms(faults: &[PlannedFault], topology: &Topology) -> u64 {
+    // Nobody knows when a trigger is pulled: what it fires counts beside everything else.
+    let (triggered, faults): (Vec<&PlannedFault>, Vec<&PlannedFault>) =
+        faults.iter().partition(|planned| planned.on.is_some());
+    let loses_voter = |planned: &&&PlannedFault| is_damaging(planned, topology);
+    let losing_voters = u32::try_from(triggered.iter().filter(loses_voter).count()).expect("faults are few");
     let mut edges: Vec<u64> = faults.iter().flat_map(|planned| [planned.at_ms, planned.end_ms()]).collect();
     edges.push(topology.horizon_ms);
     edges.sort_unstable();
@@ -35,21 +40,22 @@ pub fn stopped_ms(faults: &[PlannedFault], topology: &Topology) -> u64 {
     let mut stopped_ms = 0;
     for pair in edges.windows(2) {
         let (from_ms, to_ms) = (pair[0], pair[1].min(topology.horizon_ms));
-        if from_ms < to_ms && is_stopped(faults, topology, from_ms) {
+        if from_ms < to_ms && is_stopped(&faults, losing_voters, topology, from_ms) {
             stopped_ms += to_ms - from_ms;
         }
     }
     assert!(stopped_ms <= topology.horizon_ms, "the service cannot stop for longer than the run");
-    stopped_ms
+    let stops = |planned: &&&PlannedFault| toll(&planned.fault, topology) != Toll::Servers(0);
+    stopped_ms += triggered.iter().filter(stops).map(|planned| planned.for_ms).sum::<u64>();
+    stopped_ms.min(topology.horizon_ms)
 }
 
 /// Whether the service may stand still at this moment.
-fn is_stopped(faults: &[PlannedFault], topology: &Topology, now_ms: u64) -> bool {
+fn is_stopped(faults: &[&PlannedFault], losing_voters: u32, topology: &Topology, now_ms: u64) -> bool {
     let mut gone = 0;
-    let mut damaged = 0;
+    let mut damaged = losing_voters;
     for planned in faults.iter().filter(|planned| planned.at_ms <= now_ms) {
-        let loses_voter = standing(topology.mode, planned.fault.name()) == Standing::Minority;
-        damaged += u32::from(loses_voter);
+        damaged += u32::from(is_damaging(planned, topology));
         if now_ms >= planned.end_ms() {
             continue;
         }
@@ -60,6 +66,10 @@ fn is_stopped(faults: &[PlannedFault], topology: &Topology, now_ms: u64) -> bool
     }
     // What is damaged for good never exceeds a minority: more is withheld.
     gone + damaged.min(topology.minority()) > topology.minority()
+}
+
+fn is_damaging(planned: &PlannedFault, topology: &Topology) -> bool {
+    standing(topology.mode, planned.fault.name()) == Standing::Minority
 }
 
 fn toll(fault: &Fault, topology: &Topology) -> Toll {

@@ -228,10 +228,14 @@ fn choice(word: &str) -> Result<Choice, SelectionError> {
     if let Some(kind) = KINDS.iter().find(|kind| kind.name == word) {
         return Ok(Choice::Kind(kind));
     }
+    let suggestion = nearest(word, names().into_iter().chain(["none", "all"]));
+    Err(SelectionError::Unknown { name: word.to_owned(), suggestion })
+}
+
+/// The name that is nearest to a word, if any is near.
+pub(super) fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let distance = |name: &&str| strsim::damerau_levenshtein(word, name);
-    let nearest = names().into_iter().chain(["none", "all"]).min_by_key(distance);
-    let is_near = |name: &&str| distance(name) <= 1 + name.len() / 4;
-    Err(SelectionError::Unknown { name: word.to_owned(), suggestion: nearest.filter(is_near) })
+    names.min_by_key(distance).filter(|name| distance(name) <= 1 + name.len() / 4)
 }
 
 impl fmt::Display for Selection {

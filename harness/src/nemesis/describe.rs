@@ -1,19 +1,27 @@
-//! Faults as one line of text each: `at 1.200s for 0.900s: partition {n1,n2} | {n3,n4,n5}`.
+//! Faults in words, one per line: `at 1.2s: isolate leader for 300ms`. What is printed here can be read again.
 //!
-//! People compare plans by these lines, so they are as stable as the JSON. Times are in seconds with three
-//! digits; probabilities in per cent, exact. Nothing is said that the plan does not say.
+//! A plan in words is what people write, compare and paste into bug reports, so its grammar is as stable as the JSON:
+//! the name of the fault, whom or what it strikes, how, and for how long. Nothing is said that the plan does not
+//! say. [`read`](super::read) is the other half.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write};
 
 use super::fault::{ClientSide, ClusterChange, DiskLoss, Fault, Links, PlannedFault, Target};
 use super::surface::Endpoint;
+use super::trigger::{Moment, Trigger};
 
-/// Milliseconds as `1.200s`.
-struct Seconds(u64);
+/// Milliseconds as `300ms` or `1.2s`.
+pub(super) struct Time(pub(super) u64);
 
-impl Display for Seconds {
+impl Display for Time {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}s", self.0 / 1_000, self.0 % 1_000)
+        if self.0 < 1_000 {
+            return write!(f, "{}ms", self.0);
+        }
+        let fraction = format!("{:03}", self.0 % 1_000);
+        let fraction = fraction.trim_end_matches('0');
+        let point = if fraction.is_empty() { "" } else { "." };
+        write!(f, "{}{point}{fraction}s", self.0 / 1_000)
     }
 }
 
@@ -29,9 +37,41 @@ impl Display for Percent {
     }
 }
 
+/// The lines of a plan. Numbers are said where they are not those that the reader would give.
+pub fn in_words(faults: &[PlannedFault]) -> String {
+    let mut text = String::new();
+    for (position, planned) in (1..).zip(faults) {
+        if planned.id != position {
+            write!(text, "[{}] ", planned.id).expect("a string takes everything");
+        }
+        writeln!(text, "{planned}").expect("a string takes everything");
+    }
+    text
+}
+
 impl Display for PlannedFault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "at {} for {}: {}", Seconds(self.at_ms), Seconds(self.for_ms), self.fault)
+        match &self.on {
+            None => write!(f, "at {}", Time(self.at_ms))?,
+            Some(trigger) if self.at_ms == 0 => write!(f, "on {trigger}")?,
+            Some(trigger) => write!(f, "on {trigger} from {}", Time(self.at_ms))?,
+        }
+        write!(f, ": {} for {}", self.fault, Time(self.for_ms))
+    }
+}
+
+impl Display for Trigger {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let moment = match self.moment {
+            Moment::After => "",
+            Moment::BeforeSync => " before sync",
+            Moment::BeforeSend => " before send",
+        };
+        write!(f, "{}{moment}", self.event)?;
+        if let Some(target) = self.of {
+            write!(f, " of {target}")?;
+        }
+        if self.nth > 1 { write!(f, " nth {}", self.nth) } else { Ok(()) }
     }
 }
 
@@ -39,8 +79,11 @@ impl Display for Target {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(index) => write!(f, "n{}", u64::from(*index) + 1),
-            Self::Leader => write!(f, "the leader"),
+            Self::Leader => write!(f, "leader"),
             Self::Follower(nth) => write!(f, "follower {}", u64::from(*nth) + 1),
+            Self::Role { role, group: None } => write!(f, "{}", role.name()),
+            Self::Role { role, group: Some(group) } => write!(f, "{} of group {group}", role.name()),
+            Self::Actor => write!(f, "it"),
         }
     }
 }
@@ -48,13 +91,13 @@ impl Display for Target {
 impl Display for Links {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::All => write!(f, "all links"),
-            Self::Servers => write!(f, "links between servers"),
-            Self::Requests => write!(f, "requests"),
-            Self::Replies => write!(f, "replies"),
-            Self::From(target) => write!(f, "what {target} sends"),
-            Self::To(target) => write!(f, "what {target} receives"),
-            Self::Between { from, to } => write!(f, "{from} -> {to}"),
+            Self::All => write!(f, "on all links"),
+            Self::Servers => write!(f, "between servers"),
+            Self::Requests => write!(f, "on requests"),
+            Self::Replies => write!(f, "on replies"),
+            Self::From(target) => write!(f, "from {target}"),
+            Self::To(target) => write!(f, "to {target}"),
+            Self::Between { from, to } => write!(f, "from {from} to {to}"),
         }
     }
 }
@@ -63,67 +106,73 @@ impl Display for Links {
 fn side(clients: ClientSide) -> &'static str {
     match clients {
         ClientSide::Follow => "",
-        ClientSide::ReachAll => " (clients reach all)",
+        ClientSide::ReachAll => ", clients reach all",
     }
 }
 
 fn loss(loss: DiskLoss) -> &'static str {
     match loss {
         DiskLoss::Nothing => "",
-        DiskLoss::Unsynced => ", losing what is not synced",
-        DiskLoss::Torn => ", losing what is not synced and tearing a record",
+        DiskLoss::Unsynced => " losing unsynced",
+        DiskLoss::Torn => " tearing unsynced",
     }
 }
 
-fn kinds(kinds: &[String]) -> String {
-    if kinds.is_empty() { String::new() } else { format!(" (only {})", kinds.join(", ")) }
+fn only(kinds: &[String]) -> String {
+    if kinds.is_empty() { String::new() } else { format!(" only {}", kinds.join(", ")) }
 }
 
-fn group(targets: &[Target]) -> String {
-    if targets.is_empty() {
-        return "the rest".to_owned();
+fn list<T>(items: &[T], name: impl Fn(&T) -> String) -> String {
+    items.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+fn servers(servers: &[u32]) -> String {
+    list(servers, |server| Target::Server(*server).to_string())
+}
+
+fn clients(clients: &[u32]) -> String {
+    if clients.is_empty() {
+        return "all clients".to_owned();
     }
-    let names: Vec<String> = targets.iter().map(Target::to_string).collect();
-    format!("{{{}}}", names.join(","))
-}
-
-fn order(servers: &[u32]) -> String {
-    let names: Vec<String> = servers.iter().map(|server| Target::Server(*server).to_string()).collect();
-    names.join(",")
+    list(clients, |client| Endpoint::Client(*client as usize).to_string())
 }
 
 impl Display for Fault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name())?;
         match self {
-            Self::Isolate { .. }
-            | Self::Split { .. }
-            | Self::Ring { .. }
-            | Self::Bridge { .. }
-            | Self::Deaf { .. }
-            | Self::Mute { .. }
-            | Self::Flapping { .. }
-            | Self::ClientCut { .. }
-            | Self::Swizzle { .. } => describe_cut(self, f),
-            Self::Loss { .. }
-            | Self::Duplication { .. }
-            | Self::Reordering { .. }
-            | Self::Delay { .. }
-            | Self::Corruption { .. }
-            | Self::Filter { .. } => describe_link(self, f),
-            Self::LoseUnsynced { .. }
-            | Self::TornWrite { .. }
-            | Self::LyingSync { .. }
-            | Self::FailedSync { .. }
-            | Self::SlowSync { .. }
-            | Self::BitFlip { .. }
-            | Self::Truncate { .. }
-            | Self::DiskFull { .. }
-            | Self::Wipe { .. } => describe_disk(self, f),
-            Self::Reconfigure { change } => write!(f, "{change}"),
-            Self::Storm { changes } => {
-                let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
-                write!(f, "one after the other: {}", changes.join(", "))
+            Self::Isolate { target, clients }
+            | Self::Deaf { target, clients }
+            | Self::Mute { target, clients } => write!(f, " {target}{}", side(*clients)),
+            Self::Bridge { over, clients } => write!(f, " over {over}{}", side(*clients)),
+            Self::Ring { clients } => write!(f, "{}", side(*clients)),
+            Self::Split { left, right, clients } => {
+                let rest = if right.is_empty() { "rest".to_owned() } else { list(right, Target::to_string) };
+                write!(f, " {} | {rest}{}", list(left, Target::to_string), side(*clients))
             }
+            Self::Flapping { target, cut_ms, connected_ms, clients } => {
+                let (cut, connected) = (Time(*cut_ms), Time(*connected_ms));
+                write!(f, " {target} cut {cut} connected {connected}{}", side(*clients))
+            }
+            Self::ClientCut { clients: cut, server } => {
+                let server = server.map_or("all servers".to_owned(), |server| server.to_string());
+                write!(f, " {} from {server}", clients(cut))
+            }
+            Self::Swizzle { cut, restore, clients } => {
+                write!(f, " {} restore {}{}", servers(cut), servers(restore), side(*clients))
+            }
+            Self::Loss { links, ppm, kinds }
+            | Self::Duplication { links, ppm, kinds }
+            | Self::Reordering { links, ppm, kinds }
+            | Self::Corruption { links, ppm, kinds } => {
+                write!(f, " {} {links}{}", Percent(*ppm), only(kinds))
+            }
+            Self::Delay { links, min_ms, max_ms, kinds } => {
+                write!(f, " {}..{} {links}{}", Time(*min_ms), Time(*max_ms), only(kinds))
+            }
+            Self::Filter { links, kinds } => write!(f, " {} {links}", kinds.join(", ")),
+            Self::Reconfigure { change } => write!(f, " {change}"),
+            Self::Storm { changes } => write!(f, " {}", list(changes, ClusterChange::to_string)),
             _ => describe_machine(self, f),
         }
     }
@@ -139,96 +188,33 @@ impl Display for ClusterChange {
     }
 }
 
-fn describe_cut(fault: &Fault, f: &mut Formatter<'_>) -> fmt::Result {
-    match fault {
-        Fault::Isolate { target, clients } => write!(f, "isolate {target}{}", side(*clients)),
-        Fault::Split { left, right, clients } => {
-            write!(f, "partition {} | {}{}", group(left), group(right), side(*clients))
-        }
-        Fault::Ring { clients } => write!(f, "ring of majorities{}", side(*clients)),
-        Fault::Bridge { over, clients } => write!(f, "halves bridged by {over}{}", side(*clients)),
-        Fault::Deaf { target, clients } => write!(f, "{target} hears nobody{}", side(*clients)),
-        Fault::Mute { target, clients } => write!(f, "nobody hears {target}{}", side(*clients)),
-        Fault::Flapping { target, cut_ms, connected_ms, clients } => {
-            let (cut, connected) = (Seconds(*cut_ms), Seconds(*connected_ms));
-            write!(f, "flapping: {target} cut off for {cut}, connected for {connected}{}", side(*clients))
-        }
-        Fault::ClientCut { clients, server } => {
-            let names: Vec<String> =
-                clients.iter().map(|client| Endpoint::Client(*client as usize).to_string()).collect();
-            let who = if names.is_empty() { "all clients".to_owned() } else { names.join(",") };
-            let whom = server.map_or("all servers".to_owned(), |server| server.to_string());
-            write!(f, "cut {who} off from {whom}")
-        }
-        Fault::Swizzle { cut, restore, clients } => {
-            write!(f, "swizzle: cut off {}, connect {}{}", order(cut), order(restore), side(*clients))
-        }
-        other => unreachable!("{} is not a cut", other.name()),
-    }
-}
-
-fn describe_link(fault: &Fault, f: &mut Formatter<'_>) -> fmt::Result {
-    match fault {
-        Fault::Loss { links, ppm, kinds: only } => {
-            write!(f, "lose {} of {links}{}", Percent(*ppm), kinds(only))
-        }
-        Fault::Duplication { links, ppm, kinds: only } => {
-            write!(f, "duplicate {} of {links}{}", Percent(*ppm), kinds(only))
-        }
-        Fault::Reordering { links, ppm, kinds: only } => {
-            write!(f, "reorder {} of {links}{}", Percent(*ppm), kinds(only))
-        }
-        Fault::Delay { links, min_ms, max_ms, kinds: only } => {
-            write!(f, "delay {links} by {min_ms}..{max_ms}ms{}", kinds(only))
-        }
-        Fault::Corruption { links, ppm, kinds: only } => {
-            write!(f, "corrupt {} of {links}{}", Percent(*ppm), kinds(only))
-        }
-        Fault::Filter { links, kinds } => write!(f, "drop every {} on {links}", kinds.join(", ")),
-        other => unreachable!("{} is not a fault of links", other.name()),
-    }
-}
-
 fn describe_machine(fault: &Fault, f: &mut Formatter<'_>) -> fmt::Result {
     match fault {
-        Fault::Crash { target, loss: lost } => write!(f, "crash {target}{}", loss(*lost)),
-        Fault::ClientCrash { client } => write!(f, "crash client {}", Endpoint::Client(*client as usize)),
+        Fault::Crash { target, loss: lost } => write!(f, " {target}{}", loss(*lost)),
+        Fault::ClientCrash { client } => write!(f, " {}", Endpoint::Client(*client as usize)),
         Fault::CrashLoop { target, down_ms, up_ms, loss: lost } => {
-            let (down, up) = (Seconds(*down_ms), Seconds(*up_ms));
-            write!(f, "crash {target} again and again, down {down}, up {up}{}", loss(*lost))
+            write!(f, " {target} down {} up {}{}", Time(*down_ms), Time(*up_ms), loss(*lost))
         }
-        Fault::CrashAll { loss: lost } => write!(f, "crash all servers{}", loss(*lost)),
+        Fault::CrashAll { loss: lost } => write!(f, "{}", loss(*lost)),
         Fault::RollingRestart { down_ms, loss: lost } => {
-            write!(f, "restart servers in turn, each down {}{}", Seconds(*down_ms), loss(*lost))
+            write!(f, " down {}{}", Time(*down_ms), loss(*lost))
         }
-        Fault::Pause { target } => write!(f, "pause {target}"),
-        Fault::Slow { target, cost_us } => write!(f, "slow {target}: {cost_us}us more per input"),
-        Fault::ClockJump { target, by_ms } => write!(f, "clock of {target} off by {by_ms:+}ms"),
-        Fault::ClockDrift { target, ppm } => write!(f, "clock of {target} drifts by {ppm:+}ppm"),
+        Fault::Slow { target, cost_us } => write!(f, " {target} by {cost_us}us"),
+        Fault::ClockJump { target, by_ms } => write!(f, " {target} by {by_ms:+}ms"),
+        Fault::ClockDrift { target, ppm } => write!(f, " {target} by {ppm:+}ppm"),
         Fault::ClockStrobe { target, by_ms, period_ms } => {
-            write!(f, "clock of {target} jumps by {by_ms:+}ms and back every {period_ms}ms")
+            write!(f, " {target} by {by_ms:+}ms every {}", Time(*period_ms))
         }
-        other => unreachable!("{} is not a fault of machines or clocks", other.name()),
-    }
-}
-
-fn describe_disk(fault: &Fault, f: &mut Formatter<'_>) -> fmt::Result {
-    match fault {
-        Fault::LoseUnsynced { target, sync_ms } => {
-            write!(f, "slow syncs of {target} by {sync_ms}ms, then crash it{}", loss(DiskLoss::Unsynced))
-        }
-        Fault::TornWrite { target, sync_ms } => {
-            write!(f, "slow syncs of {target} by {sync_ms}ms, then crash it{}", loss(DiskLoss::Torn))
-        }
-        Fault::LyingSync { target } => write!(f, "syncs of {target} keep nothing, then crash it"),
-        Fault::FailedSync { target } => write!(f, "syncs of {target} fail"),
-        Fault::SlowSync { target, sync_ms } => write!(f, "slow syncs of {target} by {sync_ms}ms"),
-        Fault::BitFlip { target } => write!(f, "crash {target} and flip a bit on its disk"),
-        Fault::Truncate { target, records } => {
-            write!(f, "crash {target} and cut {records} synced records off its disk")
-        }
-        Fault::DiskFull { target } => write!(f, "disk of {target} is full"),
-        Fault::Wipe { target } => write!(f, "crash {target} and wipe its disk"),
-        other => unreachable!("{} is not a fault of disks", other.name()),
+        Fault::LoseUnsynced { target, sync_ms }
+        | Fault::TornWrite { target, sync_ms }
+        | Fault::SlowSync { target, sync_ms } => write!(f, " {target} by {}", Time(*sync_ms)),
+        Fault::Truncate { target, records } => write!(f, " {target} by {records} records"),
+        Fault::Pause { target }
+        | Fault::LyingSync { target }
+        | Fault::FailedSync { target }
+        | Fault::BitFlip { target }
+        | Fault::DiskFull { target }
+        | Fault::Wipe { target } => write!(f, " {target}"),
+        other => unreachable!("{} is not a fault of machines, clocks or disks", other.name()),
     }
 }

@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 
 use super::catalogue::Kind;
 use super::fault::{ClientSide, ClusterChange, DiskLoss, Family, Fault, Links, Target};
-use super::model::{Mode, SHARD_GROUPS, SHARDS, Topology, message_kinds};
+use super::model::{Mode, SHARD_GROUPS, SHARDS, Topology, message_kinds, protocol_events};
+use super::trigger::{Moment, Trigger};
 use squall_workloads::decide::{Draw, PPM_ALWAYS};
 
 /// The shortest fault that is drawn.
@@ -73,6 +74,21 @@ pub(super) fn target(draw: &mut Draw, style: &Style, topology: &Topology) -> Tar
         (_, false, true) => Target::Server(server),
         (servers, false, false) => Target::Follower(server % (servers - 1)),
     }
+}
+
+/// Draws the step of the protocol on which a fault falls; the fault then often strikes whose step it was.
+pub(super) fn draw_trigger(draw: &mut Draw, fault: &mut Fault, topology: &Topology) -> Trigger {
+    let (event, is_rare) = *draw.pick(protocol_events(topology.mode));
+    let moment = *draw.pick(&[Moment::After, Moment::BeforeSync, Moment::BeforeSend, Moment::BeforeSend]);
+    // Elections come by the handful, accepted entries by the hundred.
+    let most = if is_rare { 3 } else { 60 };
+    let nth = small(draw.range(1..=most).min(draw.range(1..=most)));
+    let (is_of_one, strikes_actor) = (draw.chance(200_000), draw.chance(700_000));
+    let of = is_of_one.then(|| Target::Server(small(draw.below(u64::from(topology.servers)))));
+    if strikes_actor && let Some(first) = fault.targets_mut().into_iter().next() {
+        *first = Target::Actor;
+    }
+    Trigger { event: event.to_owned(), moment, of, nth }
 }
 
 /// A number that was drawn below another small one.

@@ -5,6 +5,9 @@
 //! the firing says to whom. This file does not know how a fault is carried out or whether it is allowed.
 
 use serde::{Deserialize, Serialize};
+use squall_cluster::role::Role;
+
+use super::trigger::Trigger;
 
 /// The number of a fault in its original plan.
 pub type FaultId = u32;
@@ -15,16 +18,19 @@ pub type FaultId = u32;
 pub struct PlannedFault {
     /// Unique within the plan, and kept when other faults are removed.
     pub id: FaultId,
-    /// When it begins, in milliseconds from the start of the chaos phase.
+    /// When it begins, in milliseconds from the start of the chaos phase; with a trigger, from when on events count.
     pub at_ms: u64,
     /// How long it lasts, in milliseconds; never 0.
     pub for_ms: u64,
+    /// The event at which it begins; none: at its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Trigger>,
     /// What happens.
     pub fault: Fault,
 }
 
 impl PlannedFault {
-    /// When it ends, in milliseconds from the start of the chaos phase.
+    /// When it ends, in milliseconds from the start of the chaos phase; with a trigger, the earliest that can be.
     pub fn end_ms(&self) -> u64 {
         self.at_ms.saturating_add(self.for_ms)
     }
@@ -40,6 +46,16 @@ pub enum Target {
     Leader,
     /// The server at this position, from 0, among those that do not lead, in order of index; counted around.
     Follower(u32),
+    /// The server that plays this role; if several do, the one with the highest ballot (term, view).
+    Role {
+        /// The role.
+        role: Role,
+        /// In this group; none: in any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<u32>,
+    },
+    /// The server whose event pulled the trigger; only in faults that have one.
+    Actor,
 }
 
 /// Where the clients are when servers are cut apart.

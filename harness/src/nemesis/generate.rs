@@ -6,10 +6,11 @@
 
 use super::budget::{cost_ms, stopped_ms};
 use super::catalogue::{Kind, Selection};
-use super::draw::{Style, draw_fault, length_ms};
+use super::draw::{Style, draw_fault, draw_trigger, length_ms};
 use super::fault::{Family, Fault, Links, PlannedFault};
 use super::model::{Mode, Topology, can_act, can_act_alone};
 use super::scenarios::{Part, Scenario, scenarios};
+use super::trigger::Trigger;
 use super::validate::{FAULTS_MAX, validate};
 use squall_workloads::decide::{Decide, Draw};
 
@@ -17,6 +18,10 @@ use squall_workloads::decide::{Decide, Draw};
 pub const STOPPED_PERCENT_MAX: u64 = 60;
 /// The most faults in ten seconds of a generated plan.
 const FAULTS_PER_TEN_SECONDS_MAX: u64 = 15;
+/// How many seeds have faults with triggers, in parts per million.
+const TRIGGERED_PPM: u32 = 350_000;
+/// The most such faults of a seed.
+const TRIGGERED_MAX: u64 = 3;
 /// How often a place in the plan is tried before it stays empty.
 const ATTEMPTS: u64 = 8;
 
@@ -53,6 +58,7 @@ fn build<'topology>(
     for episode in 0..plan.profile.episodes {
         plan.add_episode(episode, decide);
     }
+    plan.add_triggered(decide);
     plan.ensure_something_acts(decide);
     Some(plan)
 }
@@ -202,7 +208,8 @@ impl<'topology> Plan<'topology> {
         let style = Style { intensity: 1, ..self.profile.style };
         let kind = *draw.pick(&kinds);
         let (fault, _) = draw_fault(kind, &mut draw, &style, self.topology);
-        let planned = PlannedFault { id: 0, at_ms: 0, for_ms: self.topology.horizon_ms, fault: mild(fault) };
+        let for_ms = self.topology.horizon_ms;
+        let planned = PlannedFault { id: 0, at_ms: 0, for_ms, on: None, fault: mild(fault) };
         // A bad link is part of the weather; only half of its cost is taken from what else may happen.
         let cost_ms = cost_ms(&planned, self.topology) / 2;
         if self.keeps_service(std::slice::from_ref(&planned)) {
@@ -227,7 +234,7 @@ impl<'topology> Plan<'topology> {
             } else {
                 self.draw_some(&mut draw)
             };
-            if self.offer(at_ms, parts) {
+            if self.offer(at_ms, parts, None) {
                 self.placed.extend(scenario.map(|scenario| scenario.name));
                 return;
             }
@@ -250,7 +257,24 @@ impl<'topology> Plan<'topology> {
             let (fault, for_ms) = draw_fault(kind, &mut draw, &self.profile.style, self.topology);
             let Some(room_ms) = latest_ms.checked_sub(for_ms) else { continue };
             let at_ms = draw.range(0..=room_ms);
-            self.faults.push(PlannedFault { id: 0, at_ms, for_ms, fault });
+            self.faults.push(PlannedFault { id: 0, at_ms, for_ms, on: None, fault });
+        }
+    }
+
+    /// For some seeds, faults that fall on a step of the protocol. They come on top of what has a time, so that
+    /// seeds without them keep their plans.
+    fn add_triggered(&mut self, decide: &Decide) {
+        let mut draw = decide.at("nemesis.triggers", &[]);
+        if protocol_events(self.topology.mode).is_empty() || !draw.chance(TRIGGERED_PPM) {
+            return;
+        }
+        for place in 0..draw.range(1..=TRIGGERED_MAX) {
+            let mut draw = decide.at("nemesis.triggered", &[place]);
+            let kind = *draw.pick(&self.profile.kinds);
+            let (mut fault, for_ms) = draw_fault(kind, &mut draw, &self.profile.style, self.topology);
+            let trigger = draw_trigger(&mut draw, &mut fault, self.topology);
+            let at_ms = draw.below(self.topology.horizon_ms - for_ms);
+            self.offer(at_ms, vec![(0, for_ms, fault)], Some(trigger));
         }
     }
 
@@ -269,9 +293,11 @@ impl<'topology> Plan<'topology> {
     }
 
     /// Takes all of the parts, or none: if they end in time, leave the quiet windows alone and fit what is left.
-    fn offer(&mut self, at_ms: u64, parts: Vec<Part>) -> bool {
-        let planned =
-            |(offset_ms, for_ms, fault)| PlannedFault { id: 0, at_ms: at_ms + offset_ms, for_ms, fault };
+    fn offer(&mut self, at_ms: u64, parts: Vec<Part>, on: Option<Trigger>) -> bool {
+        let planned = |(offset_ms, for_ms, fault)| {
+            let (at_ms, on) = (at_ms + offset_ms, on.clone());
+            PlannedFault { id: 0, at_ms, for_ms, on, fault }
+        };
         let group: Vec<PlannedFault> = parts.into_iter().map(planned).collect();
         let is_placed = |planned: &PlannedFault| {
             let is_clear =
@@ -302,7 +328,9 @@ impl<'topology> Plan<'topology> {
     /// If nothing that can act was placed, one fault is, whatever it costs.
     fn ensure_something_acts(&mut self, decide: &Decide) {
         let mode = self.topology.mode;
-        if self.faults.iter().any(|planned| can_act(mode, &planned.fault)) {
+        // An event may never come.
+        let acts_surely = |planned: &PlannedFault| planned.on.is_none() && can_act(mode, &planned.fault);
+        if self.faults.iter().any(acts_surely) {
             return;
         }
         let mut kinds: Vec<&Kind> = self.profile.kinds.iter().copied().filter(acts(mode)).collect();
@@ -321,7 +349,7 @@ impl<'topology> Plan<'topology> {
             let kind = *draw.pick(&kinds);
             let (fault, for_ms) = draw_fault(kind, &mut draw, &self.profile.style, self.topology);
             let at_ms = draw.range(0..=self.topology.horizon_ms - for_ms);
-            if self.offer(at_ms, vec![(0, for_ms, fault)]) {
+            if self.offer(at_ms, vec![(0, for_ms, fault)], None) {
                 return;
             }
         }

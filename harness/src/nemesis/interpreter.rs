@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, FaultId, Links, PlannedFault, Target};
 use super::model::{Limits, Standing, Topology, standing};
+use super::resolve::{resolve, stops_process, stops_target, targets_of};
 use super::steps::{Action, Layout, Step, index, steps};
 use super::surface::{DiskFault, Endpoint, Surface};
 
@@ -72,14 +73,22 @@ pub struct Nemesis {
 #[derive(Clone, Debug)]
 struct Entry {
     planned: PlannedFault,
+    /// The server whose event pulled its trigger.
+    actor: Option<usize>,
     state: State,
     fired: bool,
 }
 
 #[derive(Clone, Debug)]
 enum State {
+    /// For its time.
     Waiting,
-    Withheld { reason: String, retry_ms: u64 },
+    /// For its trigger.
+    Armed,
+    Withheld {
+        reason: String,
+        retry_ms: u64,
+    },
     Active(Active),
     Over,
 }
@@ -112,7 +121,7 @@ impl Nemesis {
         );
         let entries = faults
             .into_iter()
-            .map(|planned| Entry { planned, state: State::Waiting, fired: false })
+            .map(|planned| Entry { planned, actor: None, state: State::Waiting, fired: false })
             .collect();
         Self {
             entries,
@@ -139,14 +148,17 @@ impl Nemesis {
                 self.advance(position, now_ms, surface, &mut events);
             }
         }
+        self.spring(now_ms, surface, &mut events);
         for position in 0..self.entries.len() {
             let entry = &self.entries[position];
             let is_due = match &entry.state {
                 State::Waiting => entry.planned.at_ms <= now_ms,
                 State::Withheld { retry_ms, .. } => *retry_ms <= now_ms || entry.planned.end_ms() <= now_ms,
-                State::Active(_) | State::Over => false,
+                State::Armed | State::Active(_) | State::Over => false,
             };
-            if is_due {
+            if is_due && matches!(entry.state, State::Waiting) && entry.planned.on.is_some() {
+                self.arm(position, surface, &mut events);
+            } else if is_due {
                 self.attempt(position, now_ms, surface, &mut events);
             }
         }
@@ -160,7 +172,18 @@ impl Nemesis {
             if let State::Active(_) = self.entries[position].state {
                 self.end(position, surface, &mut events);
             }
-            self.entries[position].state = State::Over;
+            let entry = &mut self.entries[position];
+            if let (State::Armed, Some(trigger)) = (&entry.state, &entry.planned.on) {
+                let id = entry.planned.id;
+                let reason = format!("its event was not seen: {} of {}", surface.let_pass(id), trigger.nth);
+                // Nobody would let a server go that is stopped from now on.
+                surface.disarm(id);
+                events.push(NemesisEvent::Withheld { id, reason });
+            }
+            entry.state = State::Over;
+        }
+        for sprung in surface.take_sprung() {
+            surface.let_go(sprung.fault);
         }
         for server in 0..surface.servers() {
             if !surface.is_up(server) {
@@ -182,9 +205,14 @@ impl Nemesis {
                     active.steps.get(active.done).map(|(offset_ms, _)| active.resolved.at_ms + offset_ms);
                 Some(step.unwrap_or(active.resolved.end_ms()).min(active.resolved.end_ms()))
             }
-            State::Over => None,
+            State::Armed | State::Over => None,
         };
         self.entries.iter().filter_map(due).min()
+    }
+
+    /// Whether a fault waits for its trigger: then [`tick`](Self::tick) may have something to do at any time.
+    pub fn is_watching(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.state, State::Armed))
     }
 
     /// Whether a fault has fired that the mode does not promise to survive.
@@ -211,6 +239,37 @@ impl Nemesis {
         tally
     }
 
+    /// From now on the events of the trigger at this position count.
+    fn arm(&mut self, position: usize, surface: &mut dyn Surface, events: &mut Vec<NemesisEvent>) {
+        let entry = &mut self.entries[position];
+        let id = entry.planned.id;
+        let trigger = entry.planned.on.as_ref().expect("only faults with a trigger are armed");
+        if surface.emits_events() {
+            surface.arm(id, trigger);
+            entry.state = State::Armed;
+        } else {
+            let reason = "this system emits no events".to_owned();
+            events.push(NemesisEvent::Withheld { id, reason });
+            entry.state = State::Over;
+        }
+    }
+
+    /// Fires the faults whose triggers were pulled, then lets the servers go that were stopped at the moment.
+    fn spring(&mut self, now_ms: u64, surface: &mut dyn Surface, events: &mut Vec<NemesisEvent>) {
+        for sprung in surface.take_sprung() {
+            let pulled =
+                |entry: &Entry| entry.planned.id == sprung.fault && matches!(entry.state, State::Armed);
+            if let Some(position) = self.entries.iter().position(pulled) {
+                let entry = &mut self.entries[position];
+                entry.planned.at_ms = now_ms;
+                entry.actor = Some(sprung.server);
+                entry.state = State::Waiting;
+                self.attempt(position, now_ms, surface, events);
+            }
+            surface.let_go(sprung.fault);
+        }
+    }
+
     /// Tries to fire the fault at this position.
     fn attempt(
         &mut self,
@@ -225,10 +284,10 @@ impl Nemesis {
             self.replace(position, now_ms, surface, events);
             return;
         }
-        match self.permission(&entry.planned.fault, &*surface) {
+        match self.permission(&entry.planned.fault, entry.actor, &*surface) {
             Ok(permission) => {
-                let planned =
-                    PlannedFault { id, at_ms: now_ms, for_ms: end_ms - now_ms, fault: permission.fault };
+                let fault = permission.fault;
+                let planned = PlannedFault { id, at_ms: now_ms, for_ms: end_ms - now_ms, on: None, fault };
                 self.outside_model |= permission.leaves_model;
                 self.begin(position, planned, permission.leader, surface, events);
             }
@@ -259,7 +318,7 @@ impl Nemesis {
         let (min_ms, max_ms) = INSTEAD_MS;
         let fault = Fault::Delay { links: Links::All, min_ms, max_ms, kinds: Vec::new() };
         if surface.supports(&fault) {
-            let planned = PlannedFault { id, at_ms: now_ms, for_ms, fault };
+            let planned = PlannedFault { id, at_ms: now_ms, for_ms, on: None, fault };
             self.begin(position, planned, None, surface, events);
         } else {
             entry.state = State::Over;
@@ -277,7 +336,7 @@ impl Nemesis {
     ) {
         let layout = layout_of(&*surface);
         let steps = steps(&planned.fault, planned.for_ms, &layout);
-        let mut description = planned.to_string();
+        let mut description = planned.fault.to_string();
         if let Some(server) = leader {
             description = format!("{description} ({} leads)", Endpoint::Server(server));
         }
@@ -375,13 +434,18 @@ impl Nemesis {
     }
 
     /// Whether the fault may fire now, and at whom.
-    fn permission(&self, fault: &Fault, surface: &dyn Surface) -> Result<Permission, String> {
+    fn permission(
+        &self,
+        fault: &Fault,
+        actor: Option<usize>,
+        surface: &dyn Surface,
+    ) -> Result<Permission, String> {
         if !surface.supports(fault) {
             return Err("not supported here".to_owned());
         }
         let leader = surface.leader();
-        let resolved = resolve(fault, surface.servers(), leader)?;
-        if let Some(server) = stops_target(&resolved).filter(|server| !surface.is_up(*server)) {
+        let resolved = resolve(fault, surface, actor)?;
+        if let Some(server) = stops_target(&resolved).map(index).filter(|server| !surface.is_up(*server)) {
             return Err(format!("{} is down already", Endpoint::Server(server)));
         }
         let leaves_model = match standing(self.limits.mode, resolved.name()) {
@@ -401,7 +465,8 @@ impl Nemesis {
         {
             return Err(format!("outside the fault model of {}: {reason}", self.limits.mode.name()));
         }
-        let names_roles = fault.targets().iter().any(|target| !matches!(target, Target::Server(_)));
+        let names_leader = |target: &Target| matches!(target, Target::Leader | Target::Follower(_));
+        let names_roles = fault.targets().iter().any(names_leader);
         let leaves_model = leaves_model.is_some();
         Ok(Permission { fault: resolved, leaves_model, leader: leader.filter(|_| names_roles) })
     }
@@ -439,118 +504,4 @@ fn stopped_by(action: &Action) -> Option<usize> {
         | Action::Disk { server, change: DiskFault::FailedSync | DiskFault::Full } => Some(*server),
         _ => None,
     }
-}
-
-/// The one server that this fault stops or damages, if it is aimed at one: firing at a server that is down would
-/// do nothing.
-fn stops_target(fault: &Fault) -> Option<usize> {
-    match fault {
-        Fault::Crash { target, .. }
-        | Fault::CrashLoop { target, .. }
-        | Fault::Pause { target }
-        | Fault::LoseUnsynced { target, .. }
-        | Fault::TornWrite { target, .. }
-        | Fault::LyingSync { target }
-        | Fault::FailedSync { target }
-        | Fault::DiskFull { target }
-        | Fault::BitFlip { target }
-        | Fault::Truncate { target, .. }
-        | Fault::Wipe { target } => Some(index(*target)),
-        _ => None,
-    }
-}
-
-/// The one server whose process this fault stops, and whether its disk is lost.
-fn stops_process(fault: &Fault) -> Option<(usize, bool)> {
-    match fault {
-        Fault::Crash { target, .. }
-        | Fault::CrashLoop { target, .. }
-        | Fault::LoseUnsynced { target, .. }
-        | Fault::TornWrite { target, .. }
-        | Fault::LyingSync { target }
-        | Fault::FailedSync { target }
-        | Fault::DiskFull { target } => Some((index(*target), false)),
-        Fault::BitFlip { target } | Fault::Truncate { target, .. } | Fault::Wipe { target } => {
-            Some((index(*target), true))
-        }
-        _ => None,
-    }
-}
-
-/// Puts servers in the place of roles; says why that is not possible now.
-fn resolve(fault: &Fault, servers: usize, leader: Option<usize>) -> Result<Fault, String> {
-    assert!(leader.is_none_or(|server| server < servers), "the leader is a server");
-    let others: Vec<usize> = (0..servers).filter(|server| Some(*server) != leader).collect();
-    let mut resolved = fault.clone();
-    for target in resolved.targets_mut() {
-        let server = match *target {
-            Target::Server(server) => server as usize,
-            Target::Leader => leader.ok_or("no server leads now")?,
-            Target::Follower(_) if others.is_empty() => return Err("there is no follower".to_owned()),
-            Target::Follower(nth) => others[nth as usize % others.len()],
-        };
-        assert!(server < servers, "{} is not a server: validate the plan first", Endpoint::Server(server));
-        *target = Target::Server(u32::try_from(server).expect("servers are few"));
-    }
-    separate(&mut resolved, servers)?;
-    Ok(resolved)
-}
-
-/// Roles may turn out to be one and the same server: sides of a cut are made disjoint, if that leaves anything.
-fn separate(fault: &mut Fault, servers: usize) -> Result<(), String> {
-    if let Some(Links::Between { from, to }) = links_of(fault)
-        && from == to
-    {
-        return Err(format!("both ends of the link are {from}"));
-    }
-    if let Fault::Split { left, right, .. } = fault {
-        let had_right = !right.is_empty();
-        left.sort_unstable();
-        left.dedup();
-        right.sort_unstable();
-        right.dedup();
-        right.retain(|target| !left.contains(target));
-        if left.len() == servers || (had_right && right.is_empty()) {
-            return Err("nobody is on the other side of the cut".to_owned());
-        }
-        let all = u32::try_from(servers).expect("servers are few");
-        if !had_right {
-            right.extend((0..all).map(Target::Server).filter(|target| !left.contains(target)));
-        }
-    }
-    Ok(())
-}
-
-fn links_of(fault: &Fault) -> Option<Links> {
-    match fault {
-        Fault::Loss { links, .. }
-        | Fault::Duplication { links, .. }
-        | Fault::Reordering { links, .. }
-        | Fault::Delay { links, .. }
-        | Fault::Corruption { links, .. }
-        | Fault::Filter { links, .. } => Some(*links),
-        _ => None,
-    }
-}
-
-/// Whom a resolved fault is aimed at.
-fn targets_of(fault: &Fault, layout: &Layout) -> Vec<Endpoint> {
-    let client = |client: &u32| Endpoint::Client(*client as usize);
-    let server = |server: &u32| Endpoint::Server(*server as usize);
-    let mut targets: Vec<Endpoint> = match fault {
-        Fault::Ring { .. } | Fault::CrashAll { .. } | Fault::RollingRestart { .. } => {
-            (0..layout.servers).map(Endpoint::Server).collect()
-        }
-        Fault::Swizzle { cut, .. } => cut.iter().map(server).collect(),
-        Fault::ClientCrash { client: one } => vec![client(one)],
-        Fault::ClientCut { clients, .. } if clients.is_empty() => {
-            (0..layout.homes.len()).map(Endpoint::Client).collect()
-        }
-        Fault::ClientCut { clients, .. } => clients.iter().map(client).collect(),
-        _ => Vec::new(),
-    };
-    targets.extend(fault.targets().into_iter().map(|target| Endpoint::Server(index(target))));
-    targets.sort_unstable();
-    targets.dedup();
-    targets
 }

@@ -12,18 +12,24 @@ pub mod fault;
 pub mod generate;
 pub mod interpreter;
 pub mod model;
+pub mod read;
+mod resolve;
 mod scenarios;
 mod steps;
 pub mod surface;
+pub mod trigger;
 pub mod validate;
 mod view_scenarios;
 
 pub use catalogue::{Selection, SelectionError, list};
+pub use describe::in_words;
 pub use fault::{ClientSide, ClusterChange, DiskLoss, Family, Fault, FaultId, Links, PlannedFault, Target};
 pub use generate::generate;
 pub use interpreter::{Nemesis, NemesisEvent, Tally};
 pub use model::{Limits, Mode, SHARD_GROUPS, Standing, Topology};
+pub use read::{ReadError, Written, read};
 pub use surface::{ClockChange, DiskFault, Endpoint, LinkEffect, Surface};
+pub use trigger::{Moment, Sprung, Trigger};
 pub use validate::{PlanError, validate};
 
 #[cfg(test)]

@@ -76,6 +76,29 @@ pub fn message_kinds(mode: Mode) -> &'static [&'static str] {
     }
 }
 
+/// The events of a mode on which faults are made to fall, and whether they are rare: a few in a run.
+pub(super) fn protocol_events(mode: Mode) -> &'static [(&'static str, bool)] {
+    match mode {
+        Mode::Single => &[("booted", true), ("executed", false), ("reply-sent", false)],
+        Mode::Paxos => &[
+            ("booted", true),
+            ("candidate", true),
+            ("leader-elected", true),
+            ("step-down", true),
+            ("promise-sent", true),
+            ("accepted-sent", false),
+            ("proposal-sent", false),
+            ("chosen", false),
+            ("learned", true),
+            ("applied", false),
+            ("snapshot-written", true),
+            ("snapshot-installing", true),
+            ("snapshot-installed", true),
+            ("reply-sent", false),
+        ],
+    }
+}
+
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

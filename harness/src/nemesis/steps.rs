@@ -113,9 +113,7 @@ pub(super) fn steps(fault: &Fault, for_ms: u64, layout: &Layout) -> Vec<Step> {
 pub(super) fn index(target: Target) -> usize {
     match target {
         Target::Server(server) => server as usize,
-        Target::Leader | Target::Follower(_) => {
-            unreachable!("{target} is resolved before its steps are made")
-        }
+        role => unreachable!("{role} is resolved before its steps are made"),
     }
 }
 

@@ -8,7 +8,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::{ClusterChange, DiskLoss, Fault, FaultId};
+use squall_cluster::role::Role;
+
+use super::fault::{ClusterChange, DiskLoss, Fault, FaultId, Target};
+use super::trigger::{Sprung, Trigger};
 
 /// One end of a link. Indices count from 0, also where people read names that count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,6 +110,25 @@ pub trait Surface {
     /// The server that leads now: if several believe so, the one with the highest ballot (term, view) among those
     /// that are up. In a mode with one server, that one. `None` if nobody leads or the system does not tell.
     fn leader(&self) -> Option<usize>;
+    /// The server that plays this role now, in this group if one is named: of several, the one with the highest
+    /// ballot. `None` if nobody does or the system does not tell.
+    fn holder(&self, role: Role, group: Option<u32>) -> Option<usize> {
+        if role == Role::Leader && group.is_none() { self.leader() } else { None }
+    }
+    /// The server behind a target now; [`Target::Actor`] is known to whoever saw the event, and to nobody else.
+    fn locate(&self, target: Target) -> Option<usize> {
+        let leader = self.leader();
+        match target {
+            Target::Server(server) => Some(server as usize),
+            Target::Leader => leader,
+            Target::Follower(nth) => {
+                let others: Vec<usize> = (0..self.servers()).filter(|other| Some(*other) != leader).collect();
+                (!others.is_empty()).then(|| others[nth as usize % others.len()])
+            }
+            Target::Role { role, group } => self.holder(role, group),
+            Target::Actor => None,
+        }
+    }
     /// Whether the server's process runs. A paused or slow one does.
     fn is_up(&self, server: usize) -> bool;
     /// Why stopping this server now, perhaps with the loss of its disk, would leave the fault model. In most modes the
@@ -120,6 +142,24 @@ pub trait Surface {
     }
     /// Whether this surface can carry out the fault at all, whatever the moment.
     fn supports(&self, fault: &Fault) -> bool;
+    /// Whether nodes emit events that triggers can wait for.
+    fn emits_events(&self) -> bool {
+        false
+    }
+    /// Waits for the event of this trigger, on behalf of the fault.
+    fn arm(&mut self, _fault: FaultId, _trigger: &Trigger) {}
+    /// Waits no longer: what happens from now on pulls nothing.
+    fn disarm(&mut self, _fault: FaultId) {}
+    /// The triggers that were pulled since the last call, in that order. They are armed no longer.
+    fn take_sprung(&mut self) -> Vec<Sprung> {
+        Vec::new()
+    }
+    /// How many events this armed trigger has let pass.
+    fn let_pass(&self, _fault: FaultId) -> u32 {
+        0
+    }
+    /// The server that was stopped at the moment of this trigger goes on, if it can.
+    fn let_go(&mut self, _fault: FaultId) {}
 
     /// Nothing passes from `from` to `to`, not even what is under way. The other direction is untouched.
     fn cut(&mut self, fault: FaultId, from: Endpoint, to: Endpoint);

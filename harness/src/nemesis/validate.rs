@@ -7,8 +7,13 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
+use super::catalogue::nearest;
 use super::fault::{ClusterChange, Fault, FaultId, Links, PlannedFault, Target};
 use super::model::{Mode, SHARD_GROUPS, SHARDS, Topology};
+use super::resolve::stops_target;
+use super::trigger::{NTH_MAX, Trigger};
+use squall_cluster::event::Event;
+use squall_cluster::role::Role;
 use squall_workloads::decide::PPM_ALWAYS;
 
 /// The most faults in one plan.
@@ -67,7 +72,7 @@ pub enum PlanError {
         horizon_ms: u64,
     },
     /// A server that is not there.
-    #[error("fault {id} ({name}) names server {server}; there are {servers}, counted from 0")]
+    #[error("fault {id} ({name}) names server n{}; there are {servers}, from n1 (in JSON, from 0)", u64::from(*.server) + 1)]
     UnknownServer {
         /// The fault.
         id: FaultId,
@@ -79,7 +84,7 @@ pub enum PlanError {
         servers: u32,
     },
     /// A client that is not there.
-    #[error("fault {id} ({name}) names client {client}; there are {clients}, counted from 0")]
+    #[error("fault {id} ({name}) names client c{client}; there are {clients}, from c0")]
     UnknownClient {
         /// The fault.
         id: FaultId,
@@ -118,6 +123,46 @@ pub enum PlanError {
         /// The most allowed.
         max: u64,
     },
+    /// A trigger on an event that no node emits.
+    #[error("fault {id} ({name}): no node emits {event:?}{}; known are {}", did_you_mean(.event), Event::KINDS.join(", "))]
+    UnknownEvent {
+        /// The fault.
+        id: FaultId,
+        /// Its name.
+        name: &'static str,
+        /// The event asked for.
+        event: String,
+    },
+    /// A role that no server of the mode plays.
+    #[error("fault {id} ({name}): no server of mode {mode} is ever {role}; use {possible}, or a server")]
+    UnknownRole {
+        /// The fault.
+        id: FaultId,
+        /// Its name.
+        name: &'static str,
+        /// The role asked for.
+        role: &'static str,
+        /// The mode.
+        mode: &'static str,
+        /// The roles that there are.
+        possible: String,
+    },
+    /// A fault that another one keeps from ever firing.
+    #[error(
+        "fault {id} ({name}) can never fire: fault {other} ({other_name}) {reason}; move it, or take one away"
+    )]
+    Pointless {
+        /// The fault.
+        id: FaultId,
+        /// Its name.
+        name: &'static str,
+        /// What keeps it from firing.
+        other: FaultId,
+        /// Its name.
+        other_name: &'static str,
+        /// How.
+        reason: &'static str,
+    },
     /// Fields that contradict each other.
     #[error("fault {id} ({name}): {problem}")]
     Contradiction {
@@ -128,6 +173,32 @@ pub enum PlanError {
         /// What is wrong, and what would be right.
         problem: &'static str,
     },
+}
+
+fn did_you_mean(event: &str) -> String {
+    nearest(event, Event::KINDS.iter().copied())
+        .map(|name| format!(", did you mean {name}?"))
+        .unwrap_or_default()
+}
+
+impl PlanError {
+    /// The fault that it is about.
+    pub fn fault(&self) -> Option<FaultId> {
+        match self {
+            Self::TooMany { .. } => None,
+            Self::DuplicateId { id }
+            | Self::ZeroLength { id, .. }
+            | Self::BeyondEnd { id, .. }
+            | Self::UnknownServer { id, .. }
+            | Self::UnknownClient { id, .. }
+            | Self::TooFewServers { id, .. }
+            | Self::OutOfRange { id, .. }
+            | Self::UnknownEvent { id, .. }
+            | Self::UnknownRole { id, .. }
+            | Self::Pointless { id, .. }
+            | Self::Contradiction { id, .. } => Some(*id),
+        }
+    }
 }
 
 /// How many servers the fault of this name needs to mean anything.
@@ -157,6 +228,54 @@ pub fn validate(faults: &[PlannedFault], topology: &Topology) -> Result<(), Plan
     Ok(())
 }
 
+/// Checks that no fault keeps another one from ever firing: said of plans that people write. Faults with triggers
+/// or roles may still be in each other's way, which only the run shows.
+///
+/// # Errors
+///
+/// The first fault that is pointless, and the one to blame.
+pub fn contradictions(faults: &[PlannedFault]) -> Result<(), PlanError> {
+    for (position, planned) in faults.iter().enumerate() {
+        let others = faults.iter().enumerate().filter(|(other, _)| *other != position);
+        for (other_position, other) in others {
+            let same = (planned.at_ms, planned.for_ms, &planned.on, &planned.fault)
+                == (other.at_ms, other.for_ms, &other.on, &other.fault);
+            let reason = if same && other_position < position {
+                "is the same"
+            } else if keeps_down(other, planned) {
+                "keeps its server down all the time"
+            } else {
+                continue;
+            };
+            let (id, name) = (planned.id, planned.fault.name());
+            return Err(PlanError::Pointless {
+                id,
+                name,
+                other: other.id,
+                other_name: other.fault.name(),
+                reason,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether `planned` needs a server that runs, and `other` keeps just that one down for longer on both sides.
+fn keeps_down(other: &PlannedFault, planned: &PlannedFault) -> bool {
+    if other.on.is_some() || planned.on.is_some() {
+        return false;
+    }
+    let down = match &other.fault {
+        Fault::Crash { target: Target::Server(server), .. }
+        | Fault::BitFlip { target: Target::Server(server) }
+        | Fault::Truncate { target: Target::Server(server), .. }
+        | Fault::Wipe { target: Target::Server(server) } => *server,
+        _ => return false,
+    };
+    let needs_it = stops_target(&planned.fault) == Some(Target::Server(down));
+    needs_it && other.at_ms < planned.at_ms && planned.end_ms() <= other.end_ms()
+}
+
 /// One fault under inspection.
 struct Inspection<'plan> {
     planned: &'plan PlannedFault,
@@ -168,6 +287,7 @@ impl Inspection<'_> {
     fn whole(&self) -> Result<(), PlanError> {
         self.window()?;
         self.targets()?;
+        self.planned.on.as_ref().map_or(Ok(()), |trigger| self.trigger(trigger))?;
         self.numbers()?;
         self.lists()
     }
@@ -189,16 +309,46 @@ impl Inspection<'_> {
         if servers < needed {
             return Err(PlanError::TooFewServers { id: self.planned.id, name: self.name, needed, servers });
         }
-        for target in self.planned.fault.targets() {
-            match target {
-                Target::Leader => {}
-                Target::Server(server) | Target::Follower(server) => self.server(server)?,
+        self.planned.fault.targets().into_iter().try_for_each(|target| self.target(target))
+    }
+
+    fn target(&self, target: Target) -> Result<(), PlanError> {
+        match target {
+            Target::Leader => Ok(()),
+            Target::Follower(_) if self.topology.servers < 2 => {
+                Err(self.contradiction("a follower needs at least 2 servers"))
             }
-            if matches!(target, Target::Follower(_)) && servers < 2 {
-                return Err(self.contradiction("a follower needs at least 2 servers"));
+            Target::Server(server) | Target::Follower(server) => self.server(server),
+            Target::Role { role, .. } => self.role(role),
+            Target::Actor if self.planned.on.is_some() => Ok(()),
+            Target::Actor => {
+                Err(self
+                    .contradiction("it is whose event pulls a trigger: give the fault one, or name a server"))
             }
         }
-        Ok(())
+    }
+
+    fn role(&self, role: Role) -> Result<(), PlanError> {
+        let possible = Role::of_mode(self.topology.mode);
+        if possible.contains(&role) {
+            return Ok(());
+        }
+        let names: Vec<&str> = possible.iter().map(|role| role.name()).collect();
+        let (id, name, mode) = (self.planned.id, self.name, self.topology.mode.name());
+        Err(PlanError::UnknownRole { id, name, role: role.name(), mode, possible: names.join(", ") })
+    }
+
+    fn trigger(&self, trigger: &Trigger) -> Result<(), PlanError> {
+        if !Event::KINDS.contains(&trigger.event.as_str()) {
+            let (id, name, event) = (self.planned.id, self.name, trigger.event.clone());
+            return Err(PlanError::UnknownEvent { id, name, event });
+        }
+        self.number("nth", u64::from(trigger.nth), 1, u64::from(NTH_MAX))?;
+        match trigger.of {
+            Some(Target::Actor) => Err(self.contradiction("a trigger of it says nothing: leave it out")),
+            Some(target) => self.target(target),
+            None => Ok(()),
+        }
     }
 
     fn numbers(&self) -> Result<(), PlanError> {

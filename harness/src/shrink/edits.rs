@@ -186,11 +186,12 @@ pub(super) fn with_a_simpler_network(plan: &ClusterPlan) -> Vec<ClusterPlan> {
 pub(super) fn begun_earlier(plan: &ClusterPlan) -> Vec<ClusterPlan> {
     let first_steps = plan.script.iter().filter_map(|script| script.steps.first());
     let waits = first_steps.map(|step| u64::from(step.pause_ms));
-    let idle_ms = waits.chain(plan.faults.iter().map(|fault| fault.at_ms)).min().unwrap_or(0);
+    let timed = plan.faults.iter().filter(|fault| fault.on.is_none());
+    let idle_ms = waits.chain(timed.map(|fault| fault.at_ms)).min().unwrap_or(0);
     let earlier = |by_ms: u64| {
         let mut plan = plan.clone();
         plan.config.duration_ms -= by_ms;
-        plan.faults.iter_mut().for_each(|fault| fault.at_ms -= by_ms);
+        plan.faults.iter_mut().for_each(|fault| fault.at_ms = fault.at_ms.saturating_sub(by_ms));
         for step in plan.script.iter_mut().filter_map(|script| script.steps.first_mut()) {
             step.pause_ms -= u32::try_from(by_ms).expect("no more than the wait");
         }

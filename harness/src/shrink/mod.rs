@@ -168,6 +168,7 @@ impl<'a> Shrinking<'a> {
             self.try_each(|plan, _| edits::with_shorter_steps(plan));
             self.try_each(|plan, _| edits::with_a_simpler_network(plan));
             self.try_each(|plan, _| weaker::with_a_weaker_fault(plan));
+            self.try_each(weaker::with_a_plainer_moment);
             self.try_each(|plan, _| edits::begun_earlier(plan));
             if self.plan == before || self.race.is_spent() {
                 break;

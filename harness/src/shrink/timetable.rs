@@ -3,6 +3,9 @@
 //! An operation that is taken away must not pull those after it to an earlier time, where nothing might be wrong: the
 //! wait before the next one becomes what it was from the operation before.
 
+use std::collections::BTreeMap;
+
+use crate::nemesis::FaultId;
 use crate::soak::ClusterPlan;
 use crate::trial::{Actor, Outcome, Phase};
 
@@ -14,9 +17,10 @@ pub(super) struct Taken {
     pub(super) ended_ms: Option<u64>,
 }
 
-/// Per client, the operations of its script that were invoked, in order.
+/// Per client, the operations of its script that were invoked, in order; and when each fault fired, in milliseconds
+/// from the start of the chaos phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Timetable(pub(super) Vec<Vec<Taken>>);
+pub(super) struct Timetable(pub(super) Vec<Vec<Taken>>, pub(super) BTreeMap<FaultId, u64>);
 
 impl Timetable {
     pub(super) fn of(plan: &ClusterPlan, outcome: &Outcome) -> Self {
@@ -27,7 +31,11 @@ impl Timetable {
         let clients = plan.script.len();
         let mut table = vec![Vec::<Taken>::new(); clients];
         // Before that there is only waiting for the system; after it, what must succeed and is not in the script.
-        let Some(began) = at(Phase::Chaos) else { return Self(table) };
+        let Some(began) = at(Phase::Chaos) else { return Self(table, BTreeMap::new()) };
+        let fired = outcome.faults.iter().filter(|fault| fault.withheld.is_none());
+        let fired = fired
+            .map(|fault| (fault.id, (fault.start_us * 1_000).saturating_sub(began) / 1_000_000))
+            .collect();
         let over = at(Phase::Liveness).unwrap_or(u64::MAX);
         for line in &outcome.lines {
             let Actor::Process(process) = line.process else { continue };
@@ -40,7 +48,7 @@ impl Timetable {
                 last.ended_ms.get_or_insert(now_ms);
             }
         }
-        Self(table)
+        Self(table, fired)
     }
 
     /// How many operations of a client's script were invoked.

@@ -2,8 +2,12 @@
 //!
 //! Every variant is strictly weaker than what it takes the place of, so that weakening comes to an end.
 
-use crate::nemesis::{ClientSide, DiskLoss, Fault, PlannedFault};
+use squall_cluster::event::Event;
+
+use crate::nemesis::{ClientSide, DiskLoss, Fault, Moment, PlannedFault, Target, Trigger};
 use crate::soak::ClusterPlan;
+
+use super::timetable::Timetable;
 
 /// Plans in which one fault is weaker.
 pub(super) fn with_a_weaker_fault(plan: &ClusterPlan) -> Vec<ClusterPlan> {
@@ -18,6 +22,57 @@ pub(super) fn with_a_weaker_fault(plan: &ClusterPlan) -> Vec<ClusterPlan> {
     plans
 }
 
+/// Plans in which one fault fires at a moment that is easier to tell: at the first event of some kind rather than at
+/// a time, at a time rather than at a later event or one of a certain server, at an earlier event rather than a later
+/// one, after it rather than within it.
+pub(super) fn with_a_plainer_moment(plan: &ClusterPlan, timetable: &Timetable) -> Vec<ClusterPlan> {
+    let mut plans = Vec::new();
+    for (at, fault) in plan.faults.iter().enumerate() {
+        let fired_ms = timetable.1.get(&fault.id).copied();
+        for plainer in plainer(fault, fired_ms) {
+            let mut plan = plan.clone();
+            plan.faults[at] = plainer;
+            plans.push(plan);
+        }
+    }
+    plans
+}
+
+fn plainer(fault: &PlannedFault, fired_ms: Option<u64>) -> Vec<PlannedFault> {
+    let on = |trigger: Trigger| PlannedFault { at_ms: 0, on: Some(trigger), ..fault.clone() };
+    match &fault.on {
+        // What happens all the time is no better than a time.
+        None => ["leader-elected", "step-down", "candidate", "promise-sent"]
+            .into_iter()
+            .filter(|event| Event::KINDS.contains(event))
+            .map(|event| on(Trigger::first(event)))
+            .collect(),
+        Some(trigger) => {
+            let mut variants = Vec::new();
+            let is_plain = trigger.nth == 1 && trigger.of.is_none() && fault.at_ms == 0;
+            if trigger.nth > 1 {
+                variants.push(on(Trigger { nth: 1, ..trigger.clone() }));
+                variants.push(on(Trigger { nth: trigger.nth / 2, ..trigger.clone() }));
+                variants.push(on(Trigger { nth: trigger.nth - 1, ..trigger.clone() }));
+            }
+            if trigger.of.is_some() {
+                variants.push(on(Trigger { of: None, ..trigger.clone() }));
+            }
+            if trigger.moment != Moment::After {
+                variants.push(on(Trigger { moment: Moment::After, ..trigger.clone() }));
+            }
+            if fault.at_ms > 0 {
+                variants.push(on(trigger.clone()));
+            }
+            let strikes_actor = fault.fault.targets().contains(&Target::Actor);
+            if let Some(at_ms) = fired_ms.filter(|_| !is_plain && !strikes_actor) {
+                variants.push(PlannedFault { at_ms, on: None, ..fault.clone() });
+            }
+            variants
+        }
+    }
+}
+
 fn weaker(fault: &PlannedFault) -> Vec<PlannedFault> {
     let mut variants: Vec<PlannedFault> = milder(&fault.fault)
         .into_iter()
@@ -27,7 +82,9 @@ fn weaker(fault: &PlannedFault) -> Vec<PlannedFault> {
         let for_ms = fault.for_ms / part;
         if for_ms > 0 {
             variants.push(PlannedFault { for_ms, ..fault.clone() });
-            variants.push(PlannedFault { at_ms: fault.end_ms() - for_ms, for_ms, ..fault.clone() });
+            if fault.on.is_none() {
+                variants.push(PlannedFault { at_ms: fault.end_ms() - for_ms, for_ms, ..fault.clone() });
+            }
         }
     }
     variants

@@ -5,6 +5,7 @@
 
 mod agenda;
 mod clock;
+mod coverage;
 mod disk;
 mod event_loop;
 mod frame;
@@ -19,9 +20,12 @@ mod slot;
 mod slot_tests;
 mod stage;
 mod surface;
+mod traps;
 mod turmoil_surface;
+mod views;
 pub(crate) mod world;
 
+pub use coverage::{Cell, Coverage};
 pub(crate) use event_loop::EventLoop;
 pub(crate) use network::Latency;
 pub(crate) use stage::{CLIENTS, Stage};

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use squall_cluster::node::{Effects, Input, Micros, Node, NodeId, Output, Stored, TimerChange, Write};
 use squall_workloads::Decide;
 
-use crate::nemesis::{DiskFault, DiskLoss, Endpoint, FaultId};
+use crate::nemesis::{DiskFault, DiskLoss, Endpoint, FaultId, Moment};
 
 use super::agenda::{Agenda, Item};
 use super::clock::Clock;
 use super::disk::{Disk, DiskFailed, DiskFaults};
+use super::traps::{Announced, Traps};
 
 /// Inputs that wait for a paused or busy node, at most; a real socket's buffer overflows too.
 const INBOX_MAX: usize = 4_096;
@@ -29,6 +30,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) sync_ms: (u64, u64),
     /// Faults that changed the time or outcome of something.
     pub(crate) bites: &'a mut Vec<FaultId>,
+    /// Triggers in wait.
+    pub(crate) traps: &'a mut Traps,
 }
 
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ struct Held<N: Node> {
     /// Leaves once this many writes are durable.
     writes: u64,
     outputs: Vec<Output<N>>,
+    /// Whether triggers have seen that it may leave.
+    is_announced: bool,
 }
 
 /// A node and everything the world keeps for it.
@@ -55,6 +60,8 @@ pub(crate) struct Slot<N: Node> {
     pub(crate) paused: Vec<FaultId>,
     /// Whether no fault acts on it now, whatever stands.
     pub(crate) sheltered: bool,
+    /// The fault at whose trigger it was stopped: it stands still until the nemesis has acted.
+    pub(crate) caught: Option<FaultId>,
     /// Simulated CPU time per input, and who is to blame.
     pub(crate) slow: Vec<(FaultId, Micros)>,
     /// Extra milliseconds per sync, and who is to blame.
@@ -75,7 +82,7 @@ pub(crate) struct Slot<N: Node> {
     pub(crate) disk_failures: u64,
 }
 
-impl<N: Node> Slot<N> {
+impl<N: Node<Event: Announced>> Slot<N> {
     /// A slot whose node has not been started. `place` is its place in the agenda.
     pub(crate) fn new(id: NodeId, place: Endpoint, config: N::Config, disk: Disk) -> Self {
         Self {
@@ -91,6 +98,7 @@ impl<N: Node> Slot<N> {
             inbox: VecDeque::new(),
             paused: Vec::new(),
             sheltered: false,
+            caught: None,
             slow: Vec::new(),
             slow_sync: Vec::new(),
             disk_faults: Vec::new(),
@@ -134,6 +142,7 @@ impl<N: Node> Slot<N> {
         self.timers.clear();
         self.inbox.clear();
         self.held.clear();
+        self.caught = None;
         self.writes = 0;
         self.durable = 0;
         self.syncing = None;
@@ -147,7 +156,7 @@ impl<N: Node> Slot<N> {
             around.bites.extend(self.down_by);
             return Vec::new();
         }
-        if self.is_paused() || around.now < self.busy_until {
+        if !self.is_free() || around.now < self.busy_until {
             around.bites.extend(self.paused.first().or(self.slow.first().map(|(fault, _)| fault)));
             if self.inbox.len() < INBOX_MAX {
                 self.inbox.push_back(input);
@@ -161,11 +170,11 @@ impl<N: Node> Slot<N> {
 
     /// Goes on with what waited, after a pause or when the node is no longer busy.
     pub(crate) fn wake(&mut self, around: &mut Surroundings<'_>) -> Vec<Output<N>> {
-        if self.node.is_none() || self.is_paused() {
+        if self.node.is_none() || !self.is_free() {
             return Vec::new();
         }
-        let mut outputs = self.release();
-        while around.now >= self.busy_until {
+        let mut outputs = self.release(around);
+        while around.now >= self.busy_until && self.is_free() {
             let Some(input) = self.inbox.pop_front() else { break };
             outputs.extend(self.step(input, around));
             if self.node.is_none() {
@@ -217,7 +226,7 @@ impl<N: Node> Slot<N> {
         }
         self.durable = covers;
         self.start_sync(around);
-        if self.is_paused() { Vec::new() } else { self.release() }
+        if self.is_paused() { Vec::new() } else { self.release(around) }
     }
 
     fn is_paused(&self) -> bool {
@@ -229,9 +238,21 @@ impl<N: Node> Slot<N> {
         self.durable == self.writes
     }
 
-    fn release(&mut self) -> Vec<Output<N>> {
+    /// Whether nothing makes it stand still.
+    fn is_free(&self) -> bool {
+        !self.is_paused() && self.caught.is_none()
+    }
+
+    fn release(&mut self, around: &mut Surroundings<'_>) -> Vec<Output<N>> {
         let mut outputs = Vec::new();
-        while self.held.front().is_some_and(|held| held.writes <= self.durable) {
+        while self.caught.is_none() && self.held.front().is_some_and(|held| held.writes <= self.durable) {
+            let held = self.held.front_mut().expect("just seen");
+            if !std::mem::replace(&mut held.is_announced, true) {
+                self.caught = meet(self.place, Moment::BeforeSend, &held.outputs, around);
+                if self.caught.is_some() {
+                    break;
+                }
+            }
             outputs.extend(self.held.pop_front().expect("just seen").outputs);
         }
         outputs
@@ -258,9 +279,12 @@ impl<N: Node> Slot<N> {
         }
         self.start_sync(around);
         if !outputs.is_empty() {
-            self.held.push_back(Held { writes: self.writes, outputs });
+            if self.durable < self.writes {
+                self.caught = self.caught.or(meet(self.place, Moment::BeforeSync, &outputs, around));
+            }
+            self.held.push_back(Held { writes: self.writes, outputs, is_announced: false });
         }
-        self.release()
+        self.release(around)
     }
 
     fn start_sync(&mut self, around: &mut Surroundings<'_>) {
@@ -310,6 +334,26 @@ impl<N: Node> Slot<N> {
         }
         around.agenda.push(Micros(around.now.0 + REBOOT_AFTER.0), Item::Reboot(self.place));
     }
+}
+
+/// Tells the traps which events have come to this moment; the fault at whose trigger the server stands still.
+fn meet<N: Node<Event: Announced>>(
+    place: Endpoint,
+    moment: Moment,
+    outputs: &[Output<N>],
+    around: &mut Surroundings<'_>,
+) -> Option<FaultId> {
+    let Endpoint::Server(server) = place else { return None };
+    if around.traps.is_empty() {
+        return None;
+    }
+    let mut caught = None;
+    for output in outputs {
+        if let Output::Event(event) = output {
+            caught = caught.or(around.traps.meet(server, moment, event.kind()));
+        }
+    }
+    caught
 }
 
 /// A timer's name as a number that is the same in every process.

@@ -9,6 +9,7 @@ use crate::nemesis::{DiskFault, DiskLoss, Endpoint};
 use super::agenda::{Agenda, Item};
 use super::disk::Disk;
 use super::slot::{Slot, Surroundings};
+use super::traps::{Announced, Traps};
 
 /// Writes even numbers to its disk; announces every number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,11 +47,18 @@ impl Node for Toy {
     }
 }
 
+impl Announced for u64 {
+    fn kind(&self) -> &'static str {
+        "number"
+    }
+}
+
 struct World {
     slot: Slot<Toy>,
     agenda: Agenda,
     decide: Decide,
     bites: Vec<u32>,
+    traps: Traps,
     now: Micros,
     sync_ms: u64,
 }
@@ -62,6 +70,7 @@ impl World {
             agenda: Agenda::new(1),
             decide: Decide::new(3),
             bites: Vec::new(),
+            traps: Traps::default(),
             now: Micros(0),
             sync_ms: 5,
         };
@@ -79,6 +88,7 @@ impl World {
             agenda: &mut self.agenda,
             sync_ms: (self.sync_ms, self.sync_ms),
             bites: &mut self.bites,
+            traps: &mut self.traps,
         };
         let outputs = act(&mut self.slot, &mut around);
         let number = |output| match output {

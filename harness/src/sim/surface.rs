@@ -1,9 +1,11 @@
 //! What the nemesis can do to the simulated world.
 
 use squall_cluster::node::Micros;
+use squall_cluster::role::Role;
 
 use crate::nemesis::{
-    ClockChange, ClusterChange, DiskFault, DiskLoss, Endpoint, Fault, FaultId, LinkEffect, Surface,
+    ClockChange, ClusterChange, DiskFault, DiskLoss, Endpoint, Fault, FaultId, LinkEffect, Sprung, Surface,
+    Trigger,
 };
 
 use super::world::{Server, World};
@@ -25,6 +27,10 @@ impl<N: Server> Surface for World<N> {
         World::leader(self)
     }
 
+    fn holder(&self, role: Role, group: Option<u32>) -> Option<usize> {
+        World::holder(self, role, group)
+    }
+
     fn is_up(&self, server: usize) -> bool {
         self.servers[server].node.is_some()
     }
@@ -35,6 +41,35 @@ impl<N: Server> Surface for World<N> {
 
     fn supports(&self, _fault: &Fault) -> bool {
         true
+    }
+
+    fn emits_events(&self) -> bool {
+        true
+    }
+
+    fn arm(&mut self, fault: FaultId, trigger: &Trigger) {
+        let server = trigger.of.and_then(|target| self.locate(target));
+        self.traps.set(fault, trigger, server);
+    }
+
+    fn disarm(&mut self, fault: FaultId) {
+        self.traps.remove(fault);
+    }
+
+    fn take_sprung(&mut self) -> Vec<Sprung> {
+        let sprung = self.traps.take_sprung();
+        for one in &sprung {
+            self.note(12, u64::from(one.fault) << 32 | one.server as u64);
+        }
+        sprung
+    }
+
+    fn let_pass(&self, fault: FaultId) -> u32 {
+        self.traps.passed(fault)
+    }
+
+    fn let_go(&mut self, fault: FaultId) {
+        self.let_go_of(fault);
     }
 
     fn cut(&mut self, fault: FaultId, from: Endpoint, to: Endpoint) {

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use siphasher::sip128::{Hasher128, SipHasher13};
-use squall_checker::Violation;
+use siphasher::sip128::SipHasher13;
 use squall_cluster::app::Operation;
 use squall_cluster::client::{ClientAnswer, ClientConfig, ClientNode};
 use squall_cluster::event::Event;
@@ -19,26 +18,29 @@ use squall_workloads::Decide;
 use std::hash::Hasher;
 use tokio::sync::oneshot;
 
-use crate::nemesis::{DiskLoss, Endpoint, FaultId};
-use crate::system::SimulatedWorld;
+use crate::nemesis::{DiskLoss, Endpoint, FaultId, Moment, Surface};
 
 use super::agenda::{Agenda, Item};
 use super::clock::Clock;
+use super::coverage::Watcher;
 use super::disk::Disk;
 use super::frame;
 use super::milestone::milestone;
 use super::network::{Latency, Network};
 use super::operator::Operator;
 use super::slot::{Slot, Surroundings};
+use super::traps::Traps;
 
 /// Breaches kept; the first one tells the story.
 const BREACHES_MAX: usize = 16;
 /// Messages and events kept in a full recording.
-const TRACE_ENTRIES_MAX: usize = 400_000;
+pub(super) const TRACE_ENTRIES_MAX: usize = 400_000;
 /// Node events kept.
-const EVENTS_MAX: usize = 100_000;
+pub(super) const EVENTS_MAX: usize = 100_000;
 /// Bytes of a simulated disk.
 const DISK_BYTES: usize = 64 << 20;
+/// How often the abstract state of the cluster is looked at.
+const LOOK_EVERY: Micros = Micros::from_millis(10);
 
 /// What a server of the built-in cluster is to the world.
 pub(crate) trait Server: Node<Message = Message, Event = Event> + ServerView {}
@@ -102,21 +104,23 @@ pub(crate) struct World<N: Server> {
     pub(super) now: Micros,
     pub(super) terrain: Terrain,
     pub(super) network: Network,
-    agenda: Agenda,
+    pub(super) agenda: Agenda,
     pub(super) servers: Vec<Slot<N>>,
-    clients: Vec<Slot<ClientNode>>,
+    pub(super) clients: Vec<Slot<ClientNode>>,
     pub(super) operator: Option<Operator>,
     pub(super) waiting: Vec<Option<oneshot::Sender<ClientAnswer>>>,
     pub(super) monitors: Monitors,
-    breaches: Vec<(Micros, Breach)>,
-    events: Vec<NodeEvent>,
-    messages: BTreeMap<&'static str, MessageCounts>,
+    pub(super) breaches: Vec<(Micros, Breach)>,
+    pub(super) events: Vec<NodeEvent>,
+    pub(super) messages: BTreeMap<&'static str, MessageCounts>,
     pub(super) bites: Vec<FaultId>,
     pub(super) effective: BTreeMap<FaultId, u64>,
     /// Servers on which, and between which, no fault acts now.
     sheltered: Vec<usize>,
-    digest: SipHasher13,
-    trace: Vec<TraceEntry>,
+    pub(super) traps: Traps,
+    pub(super) watcher: Watcher,
+    pub(super) digest: SipHasher13,
+    pub(super) trace: Vec<TraceEntry>,
 }
 
 impl<N: Server> std::fmt::Debug for World<N> {
@@ -136,6 +140,7 @@ macro_rules! around {
             agenda: &mut $world.agenda,
             sync_ms: $world.terrain.sync_ms,
             bites: &mut $world.bites,
+            traps: &mut $world.traps,
         }
     };
 }
@@ -181,6 +186,8 @@ impl<N: Server> World<N> {
             bites: Vec::new(),
             effective: BTreeMap::new(),
             sheltered: Vec::new(),
+            traps: Traps::default(),
+            watcher: Watcher::default(),
             digest: SipHasher13::new_with_keys(terrain.decide.key, 0),
             trace: Vec::new(),
             terrain,
@@ -195,6 +202,13 @@ impl<N: Server> World<N> {
             *self.effective.entry(bite).or_default() += 1;
         }
         self.shelter();
+        if !self.traps.is_empty() {
+            let servers: Vec<_> = self.traps.roles().into_iter().map(|role| self.locate(role)).collect();
+            self.traps.watch(&servers);
+        }
+        if self.now.0.is_multiple_of(LOOK_EVERY.0) {
+            self.look();
+        }
     }
 
     /// Lifts every fault from servers that the model shelters, and lets the faults act again once it no longer does
@@ -411,6 +425,10 @@ impl<N: Server> World<N> {
         {
             self.breaches.push((self.now, breach));
         }
+        if !self.traps.is_empty() {
+            self.traps.meet(index, Moment::After, event.kind());
+        }
+        self.watcher.event(event.kind());
         if let Some(detail) = milestone(event) {
             self.node_event(index, event.kind(), detail);
         }
@@ -490,111 +508,5 @@ impl<N: Server> World<N> {
         self.waiting[index] = Some(sender);
         self.feed_client(index, Input::Invoke(operation));
         receiver
-    }
-}
-
-/// What the nemesis, the run and the report ask of a world, whatever its servers are.
-impl<N: Server> World<N> {
-    pub(crate) fn servers(&self) -> usize {
-        self.servers.len()
-    }
-
-    /// The running leader of the highest ballot.
-    pub(crate) fn leader(&self) -> Option<usize> {
-        let leads =
-            |slot: &Slot<N>| slot.node.as_ref().filter(|node| node.is_leader()).map(ServerView::ballot);
-        let leaders = self.servers.iter().enumerate().filter_map(|(index, slot)| Some((leads(slot)?, index)));
-        leaders.max().map(|(_, index)| index)
-    }
-
-    pub(super) fn lift_from_server(&mut self, fault: FaultId, index: usize) {
-        let slot = &mut self.servers[index];
-        slot.slow.retain(|(by, _)| *by != fault);
-        slot.slow_sync.retain(|(by, _)| *by != fault);
-        slot.disk_faults.retain(|(by, _)| *by != fault);
-        slot.set_disk_flags();
-        slot.clock.lift(fault, self.now);
-        if slot.paused.contains(&fault) {
-            slot.paused.retain(|by| *by != fault);
-            if slot.paused.is_empty() {
-                self.agenda.turn_to(index);
-                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index)));
-                self.node_event(index, "resume", String::new());
-            }
-        }
-    }
-
-    /// What the monitors have found so far.
-    pub(crate) fn breaches(&self) -> &[(Micros, Breach)] {
-        &self.breaches
-    }
-
-    /// Whether every replica has applied everything and all agree; else what is left over.
-    pub(crate) fn settled(&self) -> Result<(), Violation> {
-        if N::are_settled(&self.running()) {
-            return Ok(());
-        }
-        Err(Violation {
-            check: "settled".into(),
-            kind: "replicas-differ".into(),
-            key: None,
-            message: "after healing and with no client active, the replicas' states do not become equal"
-                .into(),
-            operations: Vec::new(),
-            edges: Vec::new(),
-            steps: self.node_states(),
-        })
-    }
-}
-
-impl<N: Server> SimulatedWorld for World<N> {
-    fn digest(&self) -> u128 {
-        self.digest.finish128().as_u128()
-    }
-
-    fn node_events(&self) -> Vec<NodeEvent> {
-        self.events.clone()
-    }
-
-    fn message_counts(&self) -> Vec<(String, MessageCounts)> {
-        self.messages.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect()
-    }
-
-    fn take_trace(&mut self) -> Vec<TraceEntry> {
-        std::mem::take(&mut self.trace)
-    }
-
-    fn bounds_hit(&self) -> Vec<String> {
-        let mut hit = Vec::new();
-        let overflowed: u64 = self.servers.iter().map(|slot| slot.overflowed).sum();
-        if overflowed > 0 {
-            hit.push(format!(
-                "{overflowed} messages were dropped because a paused or slow server's inbox was full"
-            ));
-        }
-        if self.trace.len() >= TRACE_ENTRIES_MAX {
-            hit.push(format!("the recording stops at its bound of {TRACE_ENTRIES_MAX} entries"));
-        }
-        if self.events.len() >= EVENTS_MAX {
-            hit.push(format!("more than {EVENTS_MAX} node events; later ones are not kept"));
-        }
-        hit
-    }
-
-    fn node_states(&self) -> Vec<String> {
-        let state = |slot: &Slot<N>| match &slot.node {
-            None => format!("{}: down", slot.id),
-            Some(node) => format!(
-                "{}: {}, ballot {}, commit {}, applied {}, state {:016x}, disk {} bytes",
-                slot.id,
-                node.role(),
-                node.ballot(),
-                node.commit(),
-                node.applied(),
-                node.state_digest(),
-                slot.disk.len(),
-            ),
-        };
-        self.servers.iter().map(state).collect()
     }
 }

@@ -10,7 +10,7 @@ use squall_cluster::bugs::{Bug, Mode};
 use squall_cluster::paxos::ReadPath;
 
 use crate::determinism::{NotDeterministic, again_by};
-use crate::nemesis::{PlannedFault, Selection, SelectionError};
+use crate::nemesis::{PlannedFault, ReadError, Selection, SelectionError};
 use crate::node::BuiltIn;
 use crate::trial::plan::limits;
 use crate::trial::{Config, Manner, Minima, Outcome, Request, Simulator, Unfit};
@@ -56,14 +56,39 @@ pub struct Wanted {
     pub duration_ms: Option<u64>,
     /// How reads are served, by name.
     pub reads: Option<String>,
+    /// How long service may take to come back after faults, in milliseconds.
+    pub recovery_ms: Option<u64>,
     /// Bugs to switch on, by name.
     pub bugs: Vec<String>,
     /// A scenario that says what is not said here, by name; its faults take the place of a selection.
     pub scenario: Option<String>,
+    /// Faults written in words, in place of a selection.
+    pub plan: Option<PlanText>,
     /// What turns the simulated world, by name.
     pub simulator: Option<String>,
     /// Whether runs end as soon as an invariant inside the cluster is broken.
     pub until_breach: bool,
+}
+
+/// Faults as somebody wrote them, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanText {
+    /// The file.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+impl PlanText {
+    /// Whether it is the plan of a whole run, in JSON, and not faults in words.
+    pub fn is_whole(&self) -> bool {
+        self.text.trim_start().starts_with('{') || self.path.ends_with(".json")
+    }
+
+    /// The name of the file, without where it is.
+    fn name(&self) -> &str {
+        self.path.rsplit(['/', '\\']).next().unwrap_or(&self.path)
+    }
 }
 
 /// Why something cannot be run.
@@ -75,6 +100,22 @@ pub enum ExperimentError {
     /// A selection of faults that means nothing.
     #[error("--nemesis: {0}")]
     Nemesis(#[from] SelectionError),
+    /// Faults in words that mean nothing, or cannot be.
+    #[error("{path}:{source}")]
+    Plan {
+        /// The file.
+        path: String,
+        /// Where and why.
+        source: ReadError,
+    },
+    /// A plan that says everything about one run, where only faults are wanted.
+    #[error(
+        "{path} is the plan of a whole run: use squall run --plan, or write its faults in words, one per line"
+    )]
+    WholePlan {
+        /// The file.
+        path: String,
+    },
     /// A size that no run can have.
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -115,6 +156,8 @@ pub struct Experiment {
     manner: Manner,
     /// Faults written by hand, in place of drawn ones.
     faults: Option<Vec<PlannedFault>>,
+    /// Whether these run as they are, whatever the mode promises.
+    as_written: bool,
 }
 
 /// The mode of this name.
@@ -185,7 +228,8 @@ impl Wanted {
         workload_of(&workload_name, 1)?;
         let scenario = self.scenario.as_deref().map(scenario_of).transpose()?;
         let selection = scenario.map(|scenario| scenario.nemesis.to_owned()).or_else(|| self.nemesis.clone());
-        let selection = selection.unwrap_or(default.nemesis);
+        let selection =
+            selection.unwrap_or(if self.plan.is_some() { "none".into() } else { default.nemesis });
         let nemesis: Selection = selection.parse()?;
         let reads = scenario.map_or(default.reads, |scenario| scenario.reads);
         let clients = self.clients.unwrap_or(default.clients);
@@ -194,11 +238,16 @@ impl Wanted {
         let config = Config {
             mode: mode_name,
             workload: workload_name,
-            nemesis: self.scenario.as_ref().map_or(selection, |name| format!("scenario {name}")),
+            nemesis: match (&self.scenario, &self.plan) {
+                (Some(name), _) => format!("scenario {name}"),
+                (_, Some(plan)) => format!("plan {}", plan.name()),
+                _ => selection,
+            },
             nodes: self.nodes.unwrap_or(nodes_by_default(mode)),
             clients,
             keys: self.keys.unwrap_or(default.keys),
             duration_ms: self.duration_ms.or(enough).unwrap_or(default.duration_ms),
+            recovery_ms: self.recovery_ms.unwrap_or(default.recovery_ms),
             gap_max_ms: scenario.map_or(0, |scenario| scenario.gap_max_ms),
             reads: self.reads.as_deref().map(reads_of).transpose()?.unwrap_or(reads),
             bugs: self
@@ -211,13 +260,17 @@ impl Wanted {
         };
         let (subject, workload) = built(&config, mode)?;
         let request = Request { config, nemesis, steps_per_client, swarm: true };
-        let faults = scenario.and_then(Scenario::planned);
+        let mut faults = scenario.and_then(Scenario::planned);
         if let Some(faults) = &faults {
             crate::nemesis::validate(faults, &request.config.topology()).map_err(Unfit::from)?;
         }
+        if let Some(plan) = &self.plan {
+            faults = Some(planned(plan, &request.config)?);
+        }
         let simulator = self.simulator.as_deref().map(simulator_of).transpose()?.unwrap_or_default();
         let manner = Manner { simulator, trace: false, until_breach: self.until_breach };
-        Ok(Experiment { subject, workload, request, manner, faults })
+        let as_written = self.plan.is_some();
+        Ok(Experiment { subject, workload, request, manner, faults, as_written })
     }
 
     /// The flags that ask for this; empty where it is all default.
@@ -230,18 +283,31 @@ impl Wanted {
             text("workload", &self.workload),
             text("nemesis", &self.nemesis),
             text("scenario", &self.scenario),
+            text("plan", &self.plan.as_ref().map(|plan| plan.path.clone())),
             number("nodes", self.nodes.map(u64::from)),
             number("clients", self.clients.map(u64::from)),
             number("keys", self.keys.map(u64::from)),
             number("ops", self.operations),
             self.duration_ms.map(|duration| format!(" --duration {duration}ms")),
             text("reads", &self.reads),
+            self.recovery_ms.map(|recovery| format!(" --recovery {recovery}ms")),
             text("simulator", &self.simulator),
             self.until_breach.then(|| " --until-breach".to_owned()),
         ];
         let bugs = self.bugs.iter().map(|bug| format!(" --bug {bug}"));
         parts.into_iter().flatten().chain(bugs).collect()
     }
+}
+
+/// The faults that were written.
+fn planned(plan: &PlanText, config: &Config) -> Result<Vec<PlannedFault>, ExperimentError> {
+    let path = plan.path.clone();
+    if plan.is_whole() {
+        return Err(ExperimentError::WholePlan { path });
+    }
+    let read = crate::nemesis::read(&plan.text);
+    let checked = read.and_then(|written| written.check(&config.topology()).map(|()| written.faults));
+    checked.map_err(|source| ExperimentError::Plan { path, source })
 }
 
 fn steps_per_client(asked: u64, clients: u32) -> Result<u32, ExperimentError> {
@@ -291,7 +357,7 @@ impl Experiment {
         check_ids(plan)?;
         workload.check(plan)?;
         let request = Request { config, nemesis: Selection::None, steps_per_client: None, swarm: false };
-        Ok(Self { subject, workload, request, manner: Manner::default(), faults: None })
+        Ok(Self { subject, workload, request, manner: Manner::default(), faults: None, as_written: false })
     }
 
     /// Sizes, times and switches, before a seed varies them.
@@ -304,6 +370,7 @@ impl Experiment {
         let mut plan = self.workload.plan(&self.request, seed);
         if let Some(faults) = &self.faults {
             plan.faults.clone_from(faults);
+            plan.limits.may_leave |= self.as_written;
             plan.minima = plan.minima.map(|minima| Minima { effective_faults: 1, ..minima });
         }
         plan

@@ -35,7 +35,7 @@ pub use campaign::{ALL, Campaign, Member};
 pub use charter::Charter;
 pub use distribution::{Distribution, Percentiles};
 pub use experiment::{
-    Experiment, ExperimentError, MODES, Wanted, bug_of, mode_of, scenario_of, simulator_of,
+    Experiment, ExperimentError, MODES, PlanText, Wanted, bug_of, mode_of, scenario_of, simulator_of,
 };
 pub use groups::{Example, FailureGroup, StoredFailure};
 pub use hunts::QUICK;

@@ -198,7 +198,7 @@ impl Hunt {
             // A number of replicas means nothing to one server, and may be too few for a view service.
             nodes: if self.mode == Mode::Paxos { base.nodes } else { None },
             nemesis: base.nemesis.clone().filter(|_| self.scenario.is_none()),
-            scenario: self.scenario.map(|scenario| scenario.name.into()),
+            scenario: self.scenario.filter(|_| base.plan.is_none()).map(|scenario| scenario.name.into()),
             ..base.clone()
         }
     }

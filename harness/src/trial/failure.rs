@@ -152,6 +152,7 @@ mod tests {
             nodes: Vec::new(),
             messages: Vec::new(),
             node_states: Vec::new(),
+            coverage: Default::default(),
             trace: Vec::new(),
         }
     }

@@ -77,6 +77,7 @@ pub(crate) fn judge<W: Workload>(workload: &W, evidence: Evidence<W>) -> Outcome
         nodes: Vec::new(),
         messages: Vec::new(),
         node_states: Vec::new(),
+        coverage: Default::default(),
         trace: Vec::new(),
     }
 }

@@ -10,6 +10,7 @@ mod manner;
 mod outcome;
 pub mod plan;
 mod recorder;
+mod recovery;
 mod run;
 mod subject;
 
@@ -19,5 +20,6 @@ pub use manner::{Manner, Simulator};
 pub use outcome::{FaultRecord, OperationCounts, Outcome};
 pub use plan::{Config, Minima, Plan, Request, Unfit};
 pub use recorder::{Actor, HistoryLine};
+pub use recovery::{Recovery, recoveries};
 pub use run::run;
 pub use subject::Subject;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use squall_checker::{CheckOutcome, Verdict, Violation};
 
 use crate::nemesis::Family;
-use crate::sim::{MessageCounts, NodeEvent, TraceEntry};
+use crate::sim::{Coverage, MessageCounts, NodeEvent, TraceEntry};
 
 use super::clients::Phase;
 use super::recorder::{HistoryLine, history_jsonl, history_text};
@@ -44,6 +44,8 @@ pub struct Outcome {
     pub messages: Vec<(String, MessageCounts)>,
     /// The state of each node at the end, in words.
     pub node_states: Vec<String>,
+    /// What the run has exercised; empty for your own system.
+    pub coverage: Coverage,
     /// Every message and event, if the run was asked to keep them.
     pub trace: Vec<TraceEntry>,
 }

@@ -73,6 +73,8 @@ struct Run<'a, S: System, W: Workload> {
     /// The first invariant that the system itself found broken.
     breach: Option<Violation>,
     recovery_us: Option<(u64, u64)>,
+    /// Since when service has been due: nothing is wrong, and somebody waits.
+    due_since: Micros,
     chaos_operations: usize,
 }
 
@@ -125,6 +127,7 @@ where
             violations: Vec::new(),
             breach: None,
             recovery_us: None,
+            due_since: Micros(0),
             chaos_operations: 0,
             system,
             workload,
@@ -150,6 +153,7 @@ where
             self.tick_nemesis(chaos_began);
             self.step()?;
             self.watch_progress(chaos_began)?;
+            self.watch_recovery()?;
         }
         self.heal();
         self.chaos_operations = self.board.borrow().issued.len();
@@ -193,6 +197,26 @@ where
         }
         let complaint = "no operation has succeeded, though the faults leave a majority working,";
         Err(vec![self.stuck("availability", complaint, gap_max)])
+    }
+
+    /// Service must come back after *every* healing: while no fault stands and some client waits, an operation must
+    /// succeed within the plan's bound.
+    fn watch_recovery(&mut self) -> Result<(), Vec<Violation>> {
+        let now = self.now();
+        let (is_idle, last) = {
+            let board = self.board.borrow();
+            (board.busy == 0, board.last_success)
+        };
+        if is_idle || self.nemesis.active().next().is_some() {
+            self.due_since = now;
+        }
+        let since = self.due_since.max(last);
+        let bound = Micros::from_millis(self.plan.config.recovery_ms);
+        if now.0 - since.0 <= bound.0 {
+            return Ok(());
+        }
+        let complaint = "no fault stands and clients wait, but no operation has succeeded";
+        Err(vec![self.stuck("recovery", complaint, bound)])
     }
 
     /// How long recovery may take: the plan's bound, and more where each client has several operations to do.
@@ -288,16 +312,27 @@ where
 
     fn tick_nemesis(&mut self, chaos_began: Micros) {
         let elapsed_ms = (self.now().0 - chaos_began.0) / 1_000;
-        if self.nemesis.next_ms().is_none_or(|next| next > elapsed_ms) {
+        let is_due = self.nemesis.next_ms().is_some_and(|next| next <= elapsed_ms);
+        if !is_due && !self.nemesis.is_watching() {
             return;
         }
         let events = self.with_surface(|nemesis, surface| nemesis.tick(elapsed_ms, surface));
+        self.note_standing(&events);
         self.note_faults(events);
     }
 
     fn heal(&mut self) {
         let events = self.with_surface(|nemesis, surface| nemesis.heal_all(surface));
+        self.note_standing(&events);
         self.note_faults(events);
+    }
+
+    /// Tells the world which families have faults that stand, if that has changed.
+    fn note_standing(&self, events: &[NemesisEvent]) {
+        if let Some(world) = self.world.as_ref().filter(|_| !events.is_empty()) {
+            let families = self.nemesis.active().map(|planned| planned.fault.family()).collect();
+            world.borrow_mut().stand(families);
+        }
     }
 
     fn end_faults(&mut self) {
@@ -316,9 +351,6 @@ where
             let (what, text, target) = match event {
                 NemesisEvent::Begin { id, description, targets } => {
                     let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
-                    // The record has times of its own.
-                    let description =
-                        description.split_once(": ").map_or(&*description, |(_, what)| what).to_owned();
                     self.faults.retain(|fault| fault.id != id || fault.withheld.is_none());
                     let joined = (!targets.is_empty()).then(|| targets.join(","));
                     self.faults.push(FaultRecord {
@@ -413,6 +445,7 @@ where
             outcome.messages = world.message_counts();
             outcome.node_states = world.node_states();
             outcome.trace = world.take_trace();
+            outcome.coverage = world.take_coverage();
             outcome.remarks.extend(world.bounds_hit());
         }
         outcome.digest = format!("{:032x}", digest.finish128().as_u128());

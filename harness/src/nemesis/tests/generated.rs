@@ -301,3 +301,23 @@ fn groups_come_and_go_and_shards_move() {
     assert!(has(|change| matches!(change, ClusterChange::Move { .. })));
     assert!(changes.iter().any(|fault| matches!(fault, Fault::Storm { changes } if changes.len() > 1)));
 }
+
+#[test]
+fn some_seeds_strike_at_steps_of_the_protocol_and_always_something_has_a_time() {
+    let topology = ten_seconds();
+    let (mut seeds, mut events, mut moments) = (0, BTreeMap::new(), BTreeMap::new());
+    for seed in 0..SEEDS {
+        let faults = plan("all", seed, &topology);
+        let acts = |planned: &PlannedFault| planned.on.is_none() && can_act(topology.mode, &planned.fault);
+        assert!(faults.iter().any(acts), "seed {seed}: an event may never come");
+        let triggers: Vec<&Trigger> = faults.iter().filter_map(|planned| planned.on.as_ref()).collect();
+        seeds += u64::from(!triggers.is_empty());
+        for trigger in triggers {
+            *events.entry(trigger.event.as_str().to_owned()).or_insert(0) += 1;
+            *moments.entry(trigger.moment).or_insert(0) += 1;
+        }
+    }
+    assert!((SEEDS / 5..SEEDS / 2).contains(&seeds), "{seeds} seeds of {SEEDS} have triggers");
+    assert!(events.len() == 14 && moments.len() == 3, "{events:?} {moments:?}");
+    assert!(events.values().chain(moments.values()).all(|count| *count >= 10), "{events:?} {moments:?}");
+}

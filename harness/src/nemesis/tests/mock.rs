@@ -25,6 +25,10 @@ pub(super) struct Mock {
     /// Calls that leave nothing standing, as text.
     pub(super) calls: Vec<String>,
     pub(super) effective: BTreeMap<FaultId, u64>,
+    pub(super) armed: BTreeMap<FaultId, Trigger>,
+    /// Triggers that a test pulls.
+    pub(super) sprung: Vec<Sprung>,
+    pub(super) let_go: Vec<FaultId>,
 }
 
 impl Mock {
@@ -37,6 +41,9 @@ impl Mock {
             standing: BTreeMap::new(),
             calls: Vec::new(),
             effective: BTreeMap::new(),
+            armed: BTreeMap::new(),
+            sprung: Vec::new(),
+            let_go: Vec::new(),
         }
     }
 
@@ -81,6 +88,24 @@ impl Surface for Mock {
     }
     fn supports(&self, fault: &Fault) -> bool {
         self.unsupported != Some(fault.name())
+    }
+    fn emits_events(&self) -> bool {
+        self.unsupported != Some("events")
+    }
+    fn arm(&mut self, fault: FaultId, trigger: &Trigger) {
+        self.armed.insert(fault, trigger.clone());
+    }
+    fn disarm(&mut self, fault: FaultId) {
+        self.armed.remove(&fault);
+    }
+    fn take_sprung(&mut self) -> Vec<Sprung> {
+        std::mem::take(&mut self.sprung)
+    }
+    fn let_pass(&self, _fault: FaultId) -> u32 {
+        1
+    }
+    fn let_go(&mut self, fault: FaultId) {
+        self.let_go.push(fault);
     }
     fn cut(&mut self, fault: FaultId, from: Endpoint, to: Endpoint) {
         assert_ne!(from, to);

@@ -3,6 +3,8 @@
 mod generated;
 mod interpreted;
 mod mock;
+mod triggered;
+mod words;
 mod written;
 
 use super::*;
@@ -54,7 +56,8 @@ pub(super) fn one_of_each() -> Vec<PlannedFault> {
         Fault::DiskFull { target: leader },
         Fault::Wipe { target: n2 },
     ];
-    let planned = |(id, fault)| PlannedFault { id, at_ms: u64::from(id) * 1_000, for_ms: 900, fault };
+    let planned =
+        |(id, fault)| PlannedFault { id, at_ms: u64::from(id) * 1_000, for_ms: 900, on: None, fault };
     (1..).zip(faults).map(planned).collect()
 }
 

@@ -55,7 +55,7 @@ fn json_with_unknown_or_impossible_fields_is_refused() {
 }
 
 fn error_of(at_ms: u64, for_ms: u64, fault: Fault) -> String {
-    let plan = vec![PlannedFault { id: 7, at_ms, for_ms, fault }];
+    let plan = vec![PlannedFault { id: 7, at_ms, for_ms, on: None, fault }];
     validate(&plan, &five()).expect_err("the plan is hostile").to_string()
 }
 
@@ -69,7 +69,7 @@ fn hostile_windows_are_refused() {
          shorten it"
     );
     assert!(error_of(u64::MAX, u64::MAX, pause.clone()).contains("beyond the end"));
-    let twice = PlannedFault { id: 3, at_ms: 0, for_ms: 1, fault: pause };
+    let twice = PlannedFault { id: 3, at_ms: 0, for_ms: 1, on: None, fault: pause };
     assert_eq!(
         validate(&[twice.clone(), twice.clone()], &five()).expect_err("ids clash").to_string(),
         "id 3 is used by more than one fault: give each fault an id of its own"

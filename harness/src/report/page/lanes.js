@@ -59,13 +59,13 @@ function nodeHistory(name) {
   };
   for (const event of report.node_events.filter((candidate) => candidate.node === name)) {
     const at = event.at.time_us;
-    if (event.kind === "leader") begin("leader", event);
+    if (event.kind === "leader-elected") begin("leader", event);
     else if (event.kind === "step-down") close("leader", at);
     else if (event.kind === "crash") { close("leader", at); close("paused", at); begin("crashed", event); }
     else if (event.kind === "boot" || event.kind === "restart") close("crashed", at);
     else if (event.kind === "pause") begin("paused", event);
     else if (event.kind === "resume") close("paused", at);
-    if (event.kind !== "leader" && event.kind !== "crash" && event.kind !== "pause") marks.push(event);
+    if (event.kind !== "leader-elected" && event.kind !== "crash" && event.kind !== "pause") marks.push(event);
   }
   for (const kind of [...open.keys()]) close(kind, endOfRun);
   return { stretches, marks };
@@ -123,7 +123,7 @@ function visibleOf(lane, start, end) {
 const ballotColours = (() => {
   const order = new Map();
   for (const event of report.node_events) {
-    if (event.kind === "leader" && !order.has(event.ballot)) order.set(event.ballot, order.size % 4);
+    if (event.kind === "leader-elected" && !order.has(event.ballot)) order.set(event.ballot, order.size % 4);
   }
   return order;
 })();
