@@ -22,7 +22,7 @@ pub enum Role {
     /// It follows a primary and takes its place.
     Backup,
     /// It has no place in the view.
-    Spare,
+    Idle,
     /// It says who is primary.
     ViewService,
     /// It coordinates a transaction that is under way.
@@ -36,7 +36,7 @@ impl Role {
         Self::Candidate,
         Self::Primary,
         Self::Backup,
-        Self::Spare,
+        Self::Idle,
         Self::ViewService,
         Self::Coordinator,
     ];
@@ -48,7 +48,7 @@ impl Role {
             Self::Candidate => "candidate",
             Self::Primary => "primary",
             Self::Backup => "backup",
-            Self::Spare => "spare",
+            Self::Idle => "idle",
             Self::ViewService => "view-service",
             Self::Coordinator => "coordinator",
         }
@@ -60,7 +60,7 @@ impl Role {
             Mode::Single => &[Self::Leader],
             Mode::Paxos | Mode::Sharded => &[Self::Leader, Self::Candidate],
             Mode::PrimaryBackup => {
-                &[Self::Leader, Self::Primary, Self::Backup, Self::Spare, Self::ViewService]
+                &[Self::Leader, Self::Primary, Self::Backup, Self::Idle, Self::ViewService]
             }
         }
     }

@@ -82,6 +82,7 @@
 pub mod cli;
 mod clocks;
 pub mod determinism;
+pub mod guided;
 pub mod nemesis;
 pub mod node;
 pub mod replay;

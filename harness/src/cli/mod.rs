@@ -12,6 +12,7 @@ mod completions;
 mod console;
 mod exit;
 mod flags;
+mod guided;
 mod list;
 mod main_job;
 mod merge;

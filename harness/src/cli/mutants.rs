@@ -20,6 +20,7 @@ use super::CliError;
 use super::console::{Console, complain, complain_error};
 use super::exit::Exit;
 use super::flags::{ExperimentFlags, OutputFlags, SeedsFlags};
+use super::guided::compare;
 use super::progress::Progress;
 use crate::clocks::{Stopwatch, processor_of_thread};
 
@@ -60,6 +61,9 @@ pub(crate) struct MutantsCommand {
     /// Write the table as a page
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Compare guided search with drawn plans, in the event loop: runs until each bug is found, five times in each way
+    #[arg(long)]
+    guided: bool,
     #[command(flatten)]
     output: OutputFlags,
 }
@@ -155,6 +159,14 @@ impl MutantsCommand {
         let settings = self.settings()?;
         let baseline = self.read_baseline()?;
         let hunts: usize = settings.bugs.iter().map(|bug| hunts_of(*bug).len()).sum();
+        if self.guided {
+            let wanted = settings.bugs.iter().flat_map(|bug| hunts_of(*bug));
+            let hunts: Vec<_> =
+                wanted.filter(|hunt| settings.mode.is_none_or(|mode| mode == hunt.mode)).collect();
+            let simulator = Some(Simulator::EventLoop.name().to_owned());
+            let base = Wanted { simulator, ..settings.base };
+            return compare(&console, &hunts, &base, &settings.seeds, settings.jobs, self.output.json);
+        }
         let stopwatch = Stopwatch::start();
         let wall = || stopwatch.wall();
         let outside = Outside { wall: &wall, processor: &processor_of_thread, should_stop: &|| false };

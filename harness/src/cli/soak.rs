@@ -15,11 +15,13 @@ use crate::soak::{
     Summary, Tally, Wanted,
 };
 use crate::store::{RunRecord, SoakFolder, Store, StoreError, build_id};
+use crate::trial::Simulator;
 
 use super::CliError;
 use super::console::{Console, told};
 use super::exit::Exit;
 use super::flags::{self, ExperimentFlags, OutputFlags, ResultsFlag, SeedsFlags};
+use super::guided::GuidedSoak;
 use super::progress::Progress;
 use super::recording::{Place, Recording};
 use super::shrinking::{ShrinkFlags, shrunk_besides, size_text, tell_shrunk};
@@ -51,6 +53,10 @@ pub(crate) struct SoakCommand {
     /// Begin anew, even if the same soak did not end
     #[arg(long)]
     anew: bool,
+    /// Change plans that reached something new, in place of drawing each by its seed; ends with the table of what was
+    /// covered
+    #[arg(long, conflicts_with_all = ["check_determinism", "shard"])]
+    guided: bool,
     /// Run every seed twice and compare the digests
     #[arg(long)]
     check_determinism: bool,
@@ -121,6 +127,9 @@ pub(crate) struct Soaking<'a> {
 impl SoakCommand {
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
         let console = self.output.console();
+        if self.guided {
+            return self.search(&console, self.experiment.wanted());
+        }
         let shard = self.shard.map(ShardFlag::resolve).transpose()?.unwrap_or_default();
         let default = if self.budget.is_some() { 0..u64::MAX } else { SEEDS };
         let wanted = self.experiment.wanted();
@@ -143,6 +152,22 @@ impl SoakCommand {
             console.json(&summary)?;
         }
         Ok(exit_of(&tally, self.vacuous_max))
+    }
+}
+
+impl SoakCommand {
+    fn search(&self, console: &Console, mut wanted: Wanted) -> anyhow::Result<Exit> {
+        wanted.simulator.get_or_insert_with(|| Simulator::EventLoop.name().to_owned());
+        let default = if self.budget.is_some() { 0..u64::MAX } else { SEEDS };
+        let search = GuidedSoak {
+            console,
+            experiment: wanted.experiment()?,
+            seeds: self.seeds.seeds(default),
+            budget: self.budget,
+            jobs: self.seeds.jobs(),
+            json: self.output.json,
+        };
+        search.go(&self.results.store()?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::budget::{cost_ms, stopped_ms};
 use super::catalogue::{Kind, Selection};
 use super::draw::{Style, draw_fault, draw_trigger, length_ms};
 use super::fault::{Family, Fault, Links, PlannedFault};
-use super::model::{Mode, Topology, can_act, can_act_alone};
+use super::model::{Mode, Topology, can_act, can_act_alone, protocol_events};
 use super::scenarios::{Part, Scenario, scenarios};
 use super::trigger::Trigger;
 use super::validate::{FAULTS_MAX, validate};

@@ -71,7 +71,7 @@ pub struct Wanted {
 }
 
 /// Faults as somebody wrote them, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanText {
     /// The file.
     pub path: String,
@@ -247,7 +247,6 @@ impl Wanted {
             clients,
             keys: self.keys.unwrap_or(default.keys),
             duration_ms: self.duration_ms.or(enough).unwrap_or(default.duration_ms),
-            recovery_ms: self.recovery_ms.unwrap_or(default.recovery_ms),
             gap_max_ms: scenario.map_or(0, |scenario| scenario.gap_max_ms),
             reads: self.reads.as_deref().map(reads_of).transpose()?.unwrap_or(reads),
             bugs: self
@@ -255,7 +254,11 @@ impl Wanted {
                 .iter()
                 .map(|name| Ok(bug_of(name)?.name().to_owned()))
                 .collect::<Result<_, UnknownName>>()?,
-            recovery_ms: if mode == Mode::Sharded { 5_000 } else { default.recovery_ms },
+            recovery_ms: self.recovery_ms.unwrap_or(if mode == Mode::Sharded {
+                5_000
+            } else {
+                default.recovery_ms
+            }),
             ..Config::default()
         };
         let (subject, workload) = built(&config, mode)?;

@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::nemesis::Family;
 
 use super::clients::Phase;
@@ -15,7 +17,7 @@ use super::outcome::{FaultRecord, Outcome};
 use super::recorder::Actor;
 
 /// One healing of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
     /// The families of the faults that had stood.
     pub families: BTreeSet<Family>,

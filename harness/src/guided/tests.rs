@@ -1,0 +1,80 @@
+//! Guided search: a pure function, whatever the threads; what is new is kept; plans that come of it can be run.
+
+use super::*;
+use crate::soak::Wanted;
+
+fn experiment(bugs: &[&str]) -> Experiment {
+    let wanted = Wanted {
+        nodes: Some(3),
+        clients: Some(3),
+        duration_ms: Some(800),
+        bugs: bugs.iter().map(|bug| (*bug).to_owned()).collect(),
+        simulator: Some("event-loop".into()),
+        ..Wanted::default()
+    };
+    wanted.experiment().expect("possible")
+}
+
+fn digests(jobs: usize) -> (Vec<String>, usize, usize) {
+    let mut search = Guided::new(experiment(&[]), 7);
+    let mut digests = Vec::new();
+    for _ in 0..6 {
+        digests.extend(search.step(jobs).into_iter().map(|(_, outcome)| outcome.digest));
+    }
+    (digests, search.states(), search.corpus())
+}
+
+#[test]
+fn a_search_is_the_same_on_any_number_of_threads() {
+    let alone = digests(1);
+    assert_eq!(alone, digests(3));
+    assert!(alone.1 > 20 && alone.2 > 3, "{} states, {} plans kept", alone.1, alone.2);
+}
+
+#[test]
+fn changed_plans_can_be_run_and_are_not_the_drawn_ones() {
+    let experiment = experiment(&[]);
+    let mut search = Guided::new(experiment.clone(), 3);
+    let mut changed = 0;
+    for _ in 0..8 {
+        for (candidate, outcome) in search.step(2) {
+            candidate.plan.check().expect("it can be run");
+            assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
+            changed += u32::from(candidate.is_changed);
+        }
+    }
+    assert!(changed > 16, "only {changed} of 64 plans were changed ones");
+}
+
+#[test]
+fn only_what_is_new_is_kept() {
+    let experiment = experiment(&[]);
+    let mut search = Guided::new(experiment.clone(), 3);
+    let plan = experiment.plan(3);
+    let coverage = experiment.run(&plan).coverage;
+    let candidate = Candidate { plan, is_changed: false };
+    search.learn(&candidate, &coverage);
+    search.learn(&candidate, &coverage);
+    assert_eq!((search.corpus(), search.runs()), (1, 2));
+    assert!(search.cells().values().all(|runs| *runs == 2) && search.states() > 1);
+}
+
+#[test]
+fn both_ways_find_a_bug_that_is_easy_to_find() {
+    let experiment = experiment(&["no-deduplication"]);
+    for is_guided in [false, true] {
+        assert!(runs_to_find(&experiment, 0, 200, is_guided).is_some(), "guided: {is_guided}");
+    }
+}
+
+#[test]
+fn the_table_names_its_holes_and_what_is_impossible() {
+    let cells =
+        BTreeMap::from([(("booted", None), 3), (("executed", Some(crate::nemesis::Family::Link)), 12)]);
+    let text = table(squall_cluster::bugs::Mode::Single, &cells);
+    assert!(text.contains("booted                       3         -"), "{text}");
+    assert!(
+        text.contains("holes: booted under partition") && text.contains("impossible: candidate"),
+        "{text}"
+    );
+}
