@@ -124,6 +124,14 @@ fn summary_lines(summary: &Summary) -> Vec<String> {
             summary.seeds_per_cpu_minute
         ),
     ];
+    for (family, line) in &summary.recovery {
+        let (first, full) = (line.first_ms, line.full_ms);
+        lines.push(format!(
+            "  after {family:<12}  first operation {} / {} / {} ms, full service {} / {} / {} ms (p50 / p95 / most), {} \
+             healings, {} interrupted",
+            first.p50, first.p95, first.max, full.p50, full.p95, full.max, line.healings, line.interrupted
+        ));
+    }
     if let Some(bound) = summary.failure_probability_max {
         let bound = 100.0 * bound;
         lines.push(format!(

@@ -15,6 +15,7 @@ mod merge;
 mod mutants;
 mod names;
 mod quota;
+mod recovery;
 mod scenarios;
 mod seed_line;
 mod seeds;
@@ -45,6 +46,7 @@ pub use mutants::{
 };
 pub use names::{UnknownName, table};
 pub use quota::{FAILURES_MAX, FAILURES_PER_CAUSE_MAX, Quota};
+pub use recovery::RecoveryLine;
 pub use scenarios::{SCENARIOS, Scenario};
 pub use seed_line::SeedLine;
 pub use seeds::{Done, Seeds, Shard};

@@ -10,7 +10,7 @@ use squall_checker::Verdict;
 
 use crate::shrink::Cause;
 use crate::store::{FaultCounts, RunLine};
-use crate::trial::Outcome;
+use crate::trial::{Outcome, Recovery, recoveries};
 
 /// Violations that a line names, at most; the others are in the failure's folder, or in the run again.
 const VIOLATIONS_MAX: usize = 3;
@@ -33,6 +33,9 @@ pub struct SeedLine {
     pub families: BTreeMap<String, FaultCounts>,
     /// From healing to the first and to the last operation that had to succeed, in microseconds.
     pub recovery_us: Option<(u64, u64)>,
+    /// How soon service was back after each healing, also during chaos.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub healings: Vec<Recovery>,
     /// Whether a fault ran that the mode does not promise to survive.
     pub outside_model: bool,
     /// Why it is unknown or vacuous, and which bounds were hit.
@@ -56,6 +59,7 @@ impl SeedLine {
             cpu_us,
             families: families(outcome),
             recovery_us: outcome.recovery_us,
+            healings: recoveries(outcome),
             outside_model: outcome.outside_model,
             remarks,
             differs: None,

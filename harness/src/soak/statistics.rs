@@ -13,6 +13,7 @@ use crate::trial::OperationCounts;
 
 use super::distribution::{Distribution, Percentiles};
 use super::groups::{FailureGroup, FailureTally, StoredFailure};
+use super::recovery::{RecoveryLine, RecoveryTally};
 use super::seed_line::SeedLine;
 
 /// Seeds that a summary names for one thing, at most.
@@ -119,6 +120,7 @@ pub struct Tally {
     families: BTreeMap<String, FaultCounts>,
     recovery_first_us: Distribution,
     recovery_all_us: Distribution,
+    recovery: RecoveryTally,
     failures: FailureTally,
     not_deterministic: Vec<u64>,
     not_deterministic_count: u64,
@@ -214,6 +216,9 @@ pub struct Summary {
     pub recovery_first_ms: Percentiles,
     /// From healing to the last.
     pub recovery_all_ms: Percentiles,
+    /// After every healing, also during chaos, by family of the faults that had stood.
+    #[serde(default)]
+    pub recovery: BTreeMap<String, RecoveryLine>,
     /// See [`VerdictCounts::failure_probability_max`].
     pub failure_probability_max: Option<f64>,
     /// Failing seeds, the first ones.
@@ -263,6 +268,7 @@ impl Tally {
             self.recovery_first_us.add(first);
             self.recovery_all_us.add(all);
         }
+        self.recovery.add(&line.healings);
         if line.differs.is_some() {
             self.not_deterministic_count += 1;
             insert_bounded(&mut self.not_deterministic, run.seed, SEEDS_NAMED_MAX, |seed| *seed);
@@ -341,6 +347,7 @@ impl Tally {
             completed_operations_per_seed_median: all.completed.percentiles().p50,
             recovery_first_ms: in_ms(self.recovery_first_us.percentiles()),
             recovery_all_ms: in_ms(self.recovery_all_us.percentiles()),
+            recovery: self.recovery.lines(),
             failure_probability_max: verdicts.failure_probability_max(),
             failures: self.failures.first().to_vec(),
             results: frame.results.clone(),

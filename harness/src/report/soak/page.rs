@@ -100,7 +100,7 @@ fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
         |times: crate::soak::Percentiles| format!("{} / {} / {} ms", times.p50, times.p95, times.max);
     let bugs = if summary.bugs.is_empty() { "none".into() } else { summary.bugs.join(", ") };
     let done = operations.ok + operations.fail + operations.info;
-    vec![
+    let mut facts = vec![
         ("mode", summary.mode.clone()),
         ("workload", summary.workload.clone()),
         ("faults", summary.nemesis.clone()),
@@ -116,7 +116,15 @@ fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
         ("first operation after healing (p50 / p95 / most)", recovery(summary.recovery_first_ms)),
         ("all keys after healing (p50 / p95 / most)", recovery(summary.recovery_all_ms)),
         ("build", summary.build.clone()),
-    ]
+    ];
+    let family = |(family, line): (&String, &crate::soak::RecoveryLine)| {
+        format!("{family} {} of {}", recovery(line.full_ms), line.healings)
+    };
+    let families: Vec<String> = summary.recovery.iter().map(family).collect();
+    if !families.is_empty() {
+        facts.push(("full service after faults of (p50 / p95 / most, of healings)", families.join("; ")));
+    }
+    facts
 }
 
 fn hours(ms: u64) -> String {

@@ -68,6 +68,7 @@ fn summary(invalid: u64) -> Summary {
         completed_operations_per_seed_median: 830,
         recovery_first_ms: Percentiles { p50: 12, p95: 400, max: 900 },
         recovery_all_ms: Percentiles { p50: 80, p95: 700, max: 1_400 },
+        recovery: BTreeMap::new(),
         failure_probability_max: verdicts.failure_probability_max(),
         failures: Vec::new(),
         results: Some("results/soak-1".into()),
