@@ -20,10 +20,16 @@ pub fn impossible(mode: Mode) -> Vec<Impossible> {
     let of_views = ["view-chosen", "view-acked", "server-started", "view-entered", "state-installed"];
     let of_copies = ["view-acknowledged", "operation-performed", "operation-completed"];
     let is_of_views = |kind: &str| of_views.contains(&kind) || of_copies.contains(&kind);
+    let is_of_shards = |kind: &str| {
+        kind.starts_with("shard-")
+            || kind.starts_with("transaction-")
+            || ["configuration-made", "configured", "transfer-sent"].contains(&kind)
+    };
     let is_of_all = |kind: &str| ["booted", "executed", "reply-sent"].contains(&kind);
     let reason = |kind: &str| match mode {
         Mode::Single if !is_of_all(kind) => Some("one server neither elects nor copies"),
-        Mode::Paxos if is_of_views(kind) => Some("an event of primary and backup"),
+        Mode::Paxos | Mode::Sharded if is_of_views(kind) => Some("an event of primary and backup"),
+        Mode::Paxos if is_of_shards(kind) => Some("an event of shards and transactions"),
         Mode::Paxos if kind == "log-full" => Some("no run is long enough to fill a log"),
         Mode::PrimaryBackup if !is_of_views(kind) && !is_of_all(kind) => Some("an event of ballots and logs"),
         _ => None,
@@ -33,7 +39,10 @@ pub fn impossible(mode: Mode) -> Vec<Impossible> {
 
 /// The table as text: per event and family, in how many runs the one occurred while a fault of the other stood.
 pub fn table(mode: Mode, cells: &BTreeMap<Cell, u64>) -> String {
-    let columns: Vec<Option<Family>> = [None].into_iter().chain(Family::ALL.map(Some)).collect();
+    // Only what has groups changes them.
+    let can_be = |family: &Family| *family != Family::Cluster || mode == Mode::Sharded;
+    let families = Family::ALL.into_iter().filter(can_be).map(Some);
+    let columns: Vec<Option<Family>> = [None].into_iter().chain(families).collect();
     let impossible = impossible(mode);
     let mut text = format!("{:<20}", "runs with");
     for column in &columns {
