@@ -118,7 +118,7 @@ fn github_shows_causes_and_a_table() {
     let table = step_summary(&failed);
     assert!(table.starts_with("### squall soak: invalid (305 seeds, 1 simulated hours)\n"), "{table}");
     assert!(table.contains("| single | append | 290 | 0 | 0 | 10 | under 1.0 % |\n"), "{table}");
-    assert!(table.contains("&lt;script> \\| 'rm'"), "{table}");
+    assert!(table.contains("&lt;/script> \\| 'rm'"), "{table}");
     assert!(!step_summary(&summary(0)).contains("smallest example"));
 }
 
