@@ -3,7 +3,7 @@
 //! Lost, doubled and reordered effects show best in lists, where every element is seen again; stale and wrong answers
 //! in registers, whose operations are many and small.
 
-use squall_cluster::bugs::{Bug, Mode};
+use squall_cluster::bugs::{Bug, Layer, Mode};
 
 /// How a bug is hunted in one mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ const LISTS: &[&str] = &["exactly-once", "linearizable"];
 const ANSWERS: &[&str] = &["linearizable"];
 /// Replicas disagree; monitors, clients or the comparison at the end see it, whichever comes first.
 const AGREEMENT: &[&str] = &["monitor", "exactly-once", "linearizable", "settled"];
+/// Monitors see it, or clients of several keys, or nothing moves any more: whichever comes first.
+const ANYTHING: &[&str] = &["monitor", "exactly-once", "linearizable", "strict-serializable", "settled", "recovery"];
 /// Nothing moves any more.
 const HANGS: &[&str] = &["recovery"];
 
@@ -74,6 +76,12 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
         | Bug::RetryWithNewSequence
         | Bug::DeduplicationBeforeLog
         | Bug::LastRecordDropped => all("append", LISTS),
+        // A group that cannot take up what the others did waits for ever.
+        Bug::RebalanceHashOrder | Bug::ConfigurationSkipped | Bug::DroppedBeforeAcknowledged => {
+            all("append", ANYTHING)
+        }
+        Bug::AbortMarksDone => all("multi", HANGS),
+        _ if bug.layer() == Layer::Transactions => all("multi", ANYTHING),
         Bug::ReplyBeforeCommit | Bug::ReplyBySlot => {
             all("append", &["monitor", "exactly-once", "linearizable"])
         }
