@@ -20,7 +20,8 @@ const ANSWERS: &[&str] = &["linearizable"];
 /// Replicas disagree; monitors, clients or the comparison at the end see it, whichever comes first.
 const AGREEMENT: &[&str] = &["monitor", "exactly-once", "linearizable", "settled"];
 /// Monitors see it, or clients of several keys, or nothing moves any more: whichever comes first.
-const ANYTHING: &[&str] = &["monitor", "exactly-once", "linearizable", "strict-serializable", "settled", "recovery"];
+const ANYTHING: &[&str] =
+    &["monitor", "exactly-once", "linearizable", "strict-serializable", "settled", "recovery"];
 /// Nothing moves any more.
 const HANGS: &[&str] = &["recovery"];
 
