@@ -94,6 +94,14 @@ impl HostConfig {
     }
 }
 
+impl HostConfig {
+    /// Changes the limits of all of its replicas.
+    pub fn limit(&mut self, change: impl Fn(&mut paxos::Limits)) {
+        let groups = self.groups.values_mut().map(|group| &mut group.paxos);
+        self.controller.iter_mut().chain(groups).for_each(|paxos| change(&mut paxos.limits));
+    }
+}
+
 /// One durable write of one of its replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HostRecord {

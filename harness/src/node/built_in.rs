@@ -203,8 +203,10 @@ impl Built for primary_backup::Host {
 }
 
 impl Built for sharded::host::Host {
-    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs, _plan: &Config) -> sharded::host::HostConfig {
-        sharded::host::HostConfig::new(id, &layout(members), bugs)
+    fn configure(id: NodeId, members: &[NodeId], bugs: Bugs, plan: &Config) -> sharded::host::HostConfig {
+        let mut config = sharded::host::HostConfig::new(id, &layout(members), bugs);
+        config.limit(|limits| limits.compaction_slots = plan.compaction_slots);
+        config
     }
 
     fn identity(config: &sharded::host::HostConfig) -> Vec<sharded::host::HostRecord> {

@@ -342,7 +342,7 @@ impl<T> Plan<T> {
             config.latency_max_ms = *swarm.pick(&[1, 2, 3, 5, 8]);
             config.sync_min_ms = 1;
             config.sync_max_ms = *swarm.pick(&[1, 2, 4]);
-            if config.mode == Mode::Paxos.name() {
+            if [Mode::Paxos, Mode::Sharded].iter().any(|mode| config.mode == mode.name()) {
                 // A run of ten seconds applies some thousand slots.
                 config.compaction_slots = *decide.at("compaction", &[]).pick(&[10, 30, 100, 300]);
             }
