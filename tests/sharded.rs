@@ -27,6 +27,7 @@ fn run(workload: &str, seed: u64, faults: &[(u64, u64, Fault)]) -> Outcome {
             id,
             at_ms: *at_ms,
             for_ms: *for_ms,
+            on: None,
             fault: fault.clone(),
         })
         .collect();

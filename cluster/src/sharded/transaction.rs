@@ -17,7 +17,7 @@ use super::command::{Assignment, Attempt, Commit, Transaction, TransactionId};
 use super::configuration::GroupId;
 use super::event::ShardEvent;
 use super::state::{Consequence, GroupState, Obstacle, Step};
-use crate::app::{Key, Operation, Value};
+use crate::app::{Key, Operation, Reply, Value};
 use crate::bugs::{Bug, Bugs};
 use crate::paxos::Slot;
 use crate::session::{Outcome, Request};
@@ -183,7 +183,7 @@ impl GroupState {
             step.answer(&request, commit.outcome.clone());
         } else {
             if step.bugs.has(Bug::AbortMarksDone) {
-                self.write(&request, &Outcome::Locked, &[], step);
+                self.write(&request, &Outcome::Reply(Reply::Done), &[], step);
             }
             step.answer(&request, Obstacle::Locked.rejection());
         }

@@ -81,7 +81,6 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
         Bug::RebalanceHashOrder | Bug::ConfigurationSkipped | Bug::DroppedBeforeAcknowledged => {
             all("append", ANYTHING)
         }
-        Bug::AbortMarksDone => all("multi", HANGS),
         _ if bug.layer() == Layer::Transactions => all("multi", ANYTHING),
         Bug::ReplyBeforeCommit | Bug::ReplyBySlot => {
             all("append", &["monitor", "exactly-once", "linearizable"])
