@@ -16,6 +16,8 @@ use crate::replica::ServerView;
 use crate::session::{ClientId, Outcome, Request};
 use crate::view::{Member, View};
 
+mod walks;
+
 const SERVICE: NodeId = NodeId(1);
 const A: NodeId = NodeId(2);
 const B: NodeId = NodeId(3);
@@ -111,8 +113,11 @@ impl Table {
     fn take(&mut self, host: NodeId, effects: Effects<Host>) {
         let disk = self.disks.get_mut(&host).expect("every host has a disk");
         for write in effects.writes {
-            let Write::Append(record) = write else { panic!("few views: nothing is rewritten") };
-            disk.push(Stored { record: Some(record), intact: true });
+            let stored = |record| Stored { record: Some(record), intact: true };
+            match write {
+                Write::Append(record) => disk.push(stored(record)),
+                Write::Replace(records) => *disk = records.into_iter().map(stored).collect(),
+            }
         }
         for output in effects.outputs {
             match output {
