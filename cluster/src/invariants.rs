@@ -12,7 +12,7 @@
 mod all;
 mod shards;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -70,6 +70,8 @@ struct Server {
     applied: Slot,
     version: u64,
     sessions: BTreeMap<ClientId, u64>,
+    /// Whether what it executed last is not yet what its primary did.
+    is_backup: bool,
 }
 
 /// What is known of one ballot at one slot.
@@ -111,6 +113,8 @@ pub struct Monitor {
     /// The highest version that a snapshot brought.
     version_restored: u64,
     views: primary_backup::Views,
+    /// Versions that only backups have executed: if their primary dies, another mutation may take their place.
+    tentative: BTreeSet<u64>,
 }
 
 impl Monitor {
@@ -129,6 +133,7 @@ impl Monitor {
             versions_forgotten: 0,
             version_restored: 0,
             views: primary_backup::Views::default(),
+            tentative: BTreeSet::new(),
         }
     }
 
@@ -191,6 +196,7 @@ impl Monitor {
         let server = self.server(node);
         match event {
             ViewEvent::Started { .. } => (server.version, server.sessions) = (0, BTreeMap::new()),
+            ViewEvent::Performed { primary, .. } => server.is_backup = !primary,
             ViewEvent::Installed { version, .. } => {
                 (server.version, server.sessions) = (*version, BTreeMap::new())
             }
@@ -419,7 +425,8 @@ impl Monitor {
         server.version = version;
         let last = server.sessions.insert(client, seq).unwrap_or(0);
         require(last < seq, "E1", || format!("{node} executed {client}:{last} and then {client}:{seq}"))?;
-        if version <= self.versions_forgotten {
+        let is_backup = server.is_backup;
+        if version <= self.versions_forgotten || !self.counts(is_backup, version, mutation) {
             return Ok(());
         }
         let known = *self.mutations.entry(version).or_insert(mutation);
@@ -434,9 +441,33 @@ impl Monitor {
         if self.mutations.len() > MUTATIONS_MAX {
             let (oldest, forgotten) = self.mutations.pop_first().expect("a full map is not empty");
             self.versions.remove(&(forgotten.client, forgotten.seq));
+            self.tentative.remove(&oldest);
             self.versions_forgotten = oldest;
         }
         Ok(())
+    }
+
+    /// Whether an execution is to be compared with what is known. What only backups executed gives way; what a backup
+    /// executed and its primary did not says nothing.
+    fn counts(&mut self, is_backup: bool, version: u64, mutation: Mutation) -> bool {
+        let Mutation { client, seq, .. } = mutation;
+        let elsewhere = self.versions.get(&(client, seq)).copied().filter(|other| *other != version);
+        let differs = |known: &Mutation| (known.client, known.seq) != (client, seq);
+        let in_its_place = self.mutations.get(&version).filter(|known| differs(known)).map(|_| version);
+        for conflict in [elsewhere, in_its_place].into_iter().flatten() {
+            if self.tentative.remove(&conflict) {
+                let known = self.mutations.remove(&conflict).expect("what is tentative is known");
+                self.versions.remove(&(known.client, known.seq));
+            } else if is_backup {
+                return false;
+            }
+        }
+        if !is_backup {
+            self.tentative.remove(&version);
+        } else if !self.mutations.contains_key(&version) {
+            self.tentative.insert(version);
+        }
+        true
     }
 
     fn on_reply(&mut self, node: NodeId, sent: Mutation) -> Result<(), Breach> {

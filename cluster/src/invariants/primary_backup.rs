@@ -5,8 +5,10 @@
 //! without gaps, also across restarts, differ, and name no earlier life of a server than the one before; P4 only the server that
 //! a view names answers in it, and nobody executes in a view that it has left; P5 a backup that has the state is never
 //! behind its primary and at most one operation ahead, operations have no gaps, and equal numbers mean equal states;
-//! P6 whoever takes up service holds everything that was answered before. Operations never fork, because the one under
-//! way survives a change of view; so their numbers alone name a state. Memory is bounded: old ones are forgotten.
+//! P6 whoever takes up service holds everything that was answered before. The operation under way survives a change of
+//! view, so the numbers of operations alone name a primary's state. A backup's counts only with its primary's, or when
+//! it is promoted: one that the view drops, and whose primary then dies, executed what nobody else ever will. Memory is
+//! bounded: old states and views are forgotten.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -34,8 +36,8 @@ struct Copy {
 struct Term {
     view: View,
     acknowledged: bool,
-    /// The last operation that its backup executed, from when it had the state.
-    followed: Option<u64>,
+    /// The last operation that its backup executed, from when it had the state, and the state afterwards.
+    followed: Option<(u64, u64)>,
 }
 
 /// Watches the view service and its servers.
@@ -147,7 +149,7 @@ impl Views {
                 format!("{own} acts as backup of view {num}, which does not name it")
             });
         };
-        let is_first = term.followed.replace(opnum).is_none();
+        let is_first = term.followed.replace((opnum, state)).is_none();
         require(is_first, "P5", || format!("{node} took over the state of view {num} twice"))?;
         let primary = term.view.primary.server;
         let ahead = self.copies.get(&primary).map_or(0, |copy| copy.opnum);
@@ -171,18 +173,23 @@ impl Views {
             format!("{node} executed operation {before} and then {opnum}")
         })?;
         self.copy(node).opnum = opnum;
-        self.compare(node, opnum, state)?;
         let Some(term) = self.terms.get(&num).copied() else { return Ok(()) };
         if primary {
             self.primary_of(node, num)?;
+            self.compare(node, opnum, state)?;
             let Some(backup) = term.view.backup else { return Ok(()) };
-            let is_followed = term.followed.map_or(self.is_over(backup), |followed| followed >= opnum);
-            return require(is_followed, "P5", || {
+            let is_followed = term.followed.map_or(self.is_over(backup), |(followed, _)| followed >= opnum);
+            require(is_followed, "P5", || {
                 format!("{node} executed operation {opnum} in {}, whose backup has not", term.view)
+            })?;
+            let other =
+                term.followed.filter(|(followed, _)| *followed == opnum).map_or(state, |(_, other)| other);
+            return require(other == state, "P5", || {
+                format!("{node} is in state {state:016x} after operation {opnum}, its backup in {other:016x}")
             });
         }
         if let Some(followed) = self.terms.get_mut(&num).and_then(|term| term.followed.as_mut()) {
-            *followed = opnum.max(*followed);
+            *followed = (*followed).max((opnum, state));
         }
         let ahead_of = self.copies.get(&term.view.primary.server).map_or(0, |copy| copy.opnum);
         let is_near = self.is_over(term.view.primary) || opnum <= ahead_of + 1;

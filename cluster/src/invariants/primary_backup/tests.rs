@@ -118,7 +118,18 @@ fn operations_out_of_step() {
     assert_eq!(verdict(&[performed(B, 2, 2, false), performed(B, 2, 3, false)]), Some("P5"), "far ahead");
     let other_state = (B, ViewEvent::Performed { num: 2, opnum: 2, state: 7, primary: false });
     let follow = performed(A, 2, 2, true);
-    assert_eq!(verdict(&[other_state, follow]), Some("P5"), "states differ");
+    assert_eq!(verdict(&[other_state.clone(), follow.clone()]), Some("P5"), "states differ");
+    // The view drops the backup before its primary hears of the operation, and the primary dies with it.
+    let dropped = [
+        other_state,
+        chosen(3, (A, 1), Some((C, 1))),
+        installed(C, 3, 1),
+        acknowledged(A, 3, 1),
+        chosen(4, (C, 1), None),
+        acknowledged(C, 4, 1),
+        performed(C, 4, 2, true),
+    ];
+    assert_eq!(verdict(&dropped), None, "what nobody else executed");
     // The backup restarted: that is no leave to go on alone.
     assert_eq!(verdict(&[(B, ViewEvent::Started { boot: 2 }), performed(A, 2, 2, true)]), Some("P5"));
     let entered = (B, ViewEvent::Entered { num: 3, role: "primary" });
