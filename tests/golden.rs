@@ -4,7 +4,7 @@
 //! machine, the thread or the day. When one changes, say in the commit why.
 
 use squall::node::{BuiltIn, Served};
-use squall::soak::{WORKLOADS, Wanted};
+use squall::soak::{MODES, WORKLOADS, Wanted};
 use squall::trial;
 use squall::workloads::{append, kv, register};
 
@@ -33,10 +33,10 @@ fn digests_of_one_run_per_mode_and_workload() {
 #[test]
 fn digests_of_one_run_per_workload_as_the_command_runs_it() {
     let mut table = String::new();
-    for (_, workload, _) in WORKLOADS {
-        for mode in ["single", "paxos"] {
+    for (make, workload, _) in WORKLOADS {
+        for (_, mode, _) in MODES.iter().filter(|(mode, ..)| make(1).suits(*mode)) {
             let wanted = Wanted {
-                mode: Some(mode.into()),
+                mode: Some((*mode).into()),
                 workload: Some((*workload).into()),
                 duration_ms: Some(2_000),
                 ..Wanted::default()
@@ -44,7 +44,7 @@ fn digests_of_one_run_per_workload_as_the_command_runs_it() {
             let experiment = wanted.experiment().expect("possible");
             let outcome = experiment.run(&experiment.plan(7));
             assert!(outcome.violations.is_empty(), "{mode} {workload}: {:?}", outcome.violations);
-            table.push_str(&format!("{mode:<7}{workload:<13}{}\n", outcome.digest));
+            table.push_str(&format!("{mode:<15}{workload:<13}{}\n", outcome.digest));
         }
     }
     insta::assert_snapshot!(table);

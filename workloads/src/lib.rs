@@ -6,6 +6,7 @@
 
 pub mod bank;
 pub mod client;
+pub mod config;
 pub mod counter;
 pub mod decide;
 pub mod key_value;
@@ -21,6 +22,7 @@ pub mod workload;
 
 pub use bank::{BankWorkload, bank};
 pub use client::{Client, OpError};
+pub use config::{ConfigWorkload, config};
 pub use counter::{CounterWorkload, counter};
 pub use decide::Decide;
 pub use key_value::{Flavour, KeyValue, append, kv, register};

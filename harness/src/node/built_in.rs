@@ -36,7 +36,7 @@ pub(crate) const PRIMARY_BACKUP_NODES_MIN: u32 = 3;
 pub(crate) const SHARDED_NODES_MIN: u32 = 3;
 
 /// Which host carries which replicas.
-fn layout(hosts: &[NodeId]) -> Layout {
+pub(super) fn layout(hosts: &[NodeId]) -> Layout {
     Layout::spread(hosts, SHARD_GROUPS)
 }
 

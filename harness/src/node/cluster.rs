@@ -23,7 +23,7 @@ use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
 use crate::trial::Simulator;
 
 use super::ServeResult;
-use super::served::{Next, Served};
+use super::served::{Next, Seat, Served};
 
 const PORT: u16 = 7_000;
 
@@ -247,8 +247,10 @@ type RetOf<W> = <<W as Workload>::Spec as Spec>::Ret;
 
 impl<N: Server, W: Served> Client<W::Spec> for ClusterClient<N, W> {
     async fn invoke(&mut self, op: OpOf<W>) -> Result<RetOf<W>, OpError> {
-        let (workload, client) = (&self.cluster.workload, u32::try_from(self.client).expect("few clients"));
-        let mut asked = workload.request(client, &op);
+        let workload = &self.cluster.workload;
+        let number = |count: usize| u32::try_from(count).expect("few clients and servers");
+        let seat = Seat { client: number(self.client), servers: number(self.cluster.names.len()) };
+        let mut asked = workload.request(seat, &op);
         loop {
             let answer = self.cluster.world.borrow_mut().invoke(self.client, asked.clone());
             let reply = match answer.await {
@@ -257,7 +259,7 @@ impl<N: Server, W: Served> Client<W::Spec> for ClusterClient<N, W> {
                 Ok(ClientAnswer::Indeterminate) => return Err(OpError::Indeterminate("timed out".into())),
                 Err(_) => return Err(OpError::Indeterminate("client crashed".into())),
             };
-            match workload.follow(client, &op, &asked, reply) {
+            match workload.follow(seat, &op, &asked, reply) {
                 Next::Done(ret) => return Ok(ret),
                 Next::Refused(why) => return Err(OpError::Refused(why.into())),
                 Next::Ask(next) => asked = next,

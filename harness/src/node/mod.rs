@@ -8,7 +8,7 @@ mod served;
 
 pub use built_in::{BuiltIn, paxos, primary_backup, sharded, single};
 pub(crate) use built_in::{PRIMARY_BACKUP_NODES_MIN, SHARDED_NODES_MIN};
-pub use served::{Next, Served};
+pub use served::{Next, Seat, Served};
 pub use squall_cluster::bugs::Mode;
 
 /// What a node's software returns: turmoil's result.

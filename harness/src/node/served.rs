@@ -13,11 +13,17 @@ use squall_checker::models::mutex::{MutexAction, MutexOp};
 use squall_checker::models::set::{SetAction, SetOp, SetRet};
 use squall_checker::{Spec, Value};
 use squall_cluster::app::{self, Key, MicroOperation, OPENING_BALANCE, Operation, Reply};
+use squall_cluster::bugs::Mode;
+use squall_cluster::node::NodeId;
+use squall_cluster::sharded::configuration::{Administration, Change, Configuration, GroupId, ShardId};
+use squall_workloads::config::{ConfigOp, ConfigRet, SeenConfiguration};
 use squall_workloads::transactions::{MicroOp, TransactionOp, TransactionRet};
 use squall_workloads::{
-    BankWorkload, CounterWorkload, Flavour, KeyValue, MutexWorkload, Registers, SetWorkload, Transactions,
-    Workload,
+    BankWorkload, ConfigWorkload, CounterWorkload, Flavour, KeyValue, MutexWorkload, Registers, SetWorkload,
+    Transactions, Workload,
 };
+
+use super::built_in::layout;
 
 /// What comes of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,15 +38,29 @@ pub enum Next<R> {
     Strange,
 }
 
+/// Who asks, and of how large a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The client, from 0.
+    pub client: u32,
+    /// Servers.
+    pub servers: u32,
+}
+
 /// A workload that the built-in cluster can run.
 pub trait Served: Workload + Clone + Send + Sync + std::fmt::Debug {
-    /// The first request of an operation of this client.
-    fn request(&self, client: u32, op: &<Self::Spec as Spec>::Op) -> Operation;
+    /// Whether it has something to ask of a cluster in this mode.
+    fn suits(&self, _mode: Mode) -> bool {
+        true
+    }
+
+    /// The first request of an operation.
+    fn request(&self, seat: Seat, op: &<Self::Spec as Spec>::Op) -> Operation;
 
     /// What comes after the reply to `asked`.
     fn follow(
         &self,
-        client: u32,
+        seat: Seat,
         op: &<Self::Spec as Spec>::Op,
         asked: &Operation,
         reply: Reply,
@@ -75,7 +95,7 @@ fn scalar(stored: Option<app::Value>) -> Value {
 }
 
 impl Served for KeyValue {
-    fn request(&self, _client: u32, op: &KvOp) -> Operation {
+    fn request(&self, _seat: Seat, op: &KvOp) -> Operation {
         let key = Arc::clone(op.key());
         match op {
             KvOp::Get { .. } => Operation::Get { key },
@@ -92,7 +112,7 @@ impl Served for KeyValue {
     }
 
     /// A reply of another kind is handed on: no order of a store gives it.
-    fn follow(&self, _client: u32, _op: &KvOp, _asked: &Operation, reply: Reply) -> Next<KvRet> {
+    fn follow(&self, _seat: Seat, _op: &KvOp, _asked: &Operation, reply: Reply) -> Next<KvRet> {
         let shown = if self.flavour() == Flavour::Register { scalar } else { list };
         Next::Done(match reply {
             Reply::Value(value) => KvRet::Value(shown(value)),
@@ -107,7 +127,7 @@ impl Served for KeyValue {
 
 /// A set is the list of its elements.
 impl Served for SetWorkload {
-    fn request(&self, _client: u32, op: &SetOp) -> Operation {
+    fn request(&self, _seat: Seat, op: &SetOp) -> Operation {
         let key = Arc::clone(&op.key);
         match &op.action {
             SetAction::Add { element: Value::Int(element) } => Operation::Append { key, element: *element },
@@ -116,7 +136,7 @@ impl Served for SetWorkload {
         }
     }
 
-    fn follow(&self, _client: u32, op: &SetOp, _asked: &Operation, reply: Reply) -> Next<SetRet> {
+    fn follow(&self, _seat: Seat, op: &SetOp, _asked: &Operation, reply: Reply) -> Next<SetRet> {
         match (&op.action, reply) {
             (SetAction::Add { .. }, Reply::Done) => Next::Done(SetRet::Done),
             (SetAction::Read, Reply::Value(value)) => {
@@ -129,7 +149,7 @@ impl Served for SetWorkload {
 }
 
 impl Served for CounterWorkload {
-    fn request(&self, _client: u32, op: &CounterOp) -> Operation {
+    fn request(&self, _seat: Seat, op: &CounterOp) -> Operation {
         let key = Arc::clone(&op.key);
         match op.action {
             CounterAction::Add { amount } => Operation::Add { key, amount },
@@ -137,7 +157,7 @@ impl Served for CounterWorkload {
         }
     }
 
-    fn follow(&self, _client: u32, op: &CounterOp, _asked: &Operation, reply: Reply) -> Next<CounterRet> {
+    fn follow(&self, _seat: Seat, op: &CounterOp, _asked: &Operation, reply: Reply) -> Next<CounterRet> {
         match (&op.action, reply) {
             (CounterAction::Add { .. }, Reply::Done) => Next::Done(CounterRet::Done),
             (CounterAction::Read, Reply::Value(value)) => {
@@ -151,22 +171,22 @@ impl Served for CounterWorkload {
 
 /// A lock is free if its key is absent or holds nothing; otherwise it holds the name of its owner.
 impl Served for MutexWorkload {
-    fn request(&self, client: u32, op: &MutexOp) -> Operation {
+    fn request(&self, seat: Seat, op: &MutexOp) -> Operation {
         let key = Arc::clone(&op.key);
-        let owner = owner(client);
+        let owner = owner(seat);
         match op.action {
             MutexAction::Acquire => Operation::Cas { key, expected: None, new: owner },
             MutexAction::Release => Operation::Cas { key, expected: Some(owner), new: [].into() },
         }
     }
 
-    fn follow(&self, client: u32, op: &MutexOp, asked: &Operation, reply: Reply) -> Next<()> {
+    fn follow(&self, seat: Seat, op: &MutexOp, asked: &Operation, reply: Reply) -> Next<()> {
         let never_held = matches!(asked, Operation::Cas { expected: None, .. });
         match (op.action, reply) {
             (_, Reply::Done) => Next::Done(()),
             // It was held before, and is free again.
             (MutexAction::Acquire, Reply::Mismatch(Some(value))) if never_held && value.is_empty() => {
-                let (key, new) = (Arc::clone(&op.key), owner(client));
+                let (key, new) = (Arc::clone(&op.key), owner(seat));
                 Next::Ask(Operation::Cas { key, expected: Some(value), new })
             }
             (MutexAction::Acquire, Reply::Mismatch(_)) => Next::Refused("held"),
@@ -177,12 +197,12 @@ impl Served for MutexWorkload {
 }
 
 /// The name under which a client holds locks.
-fn owner(client: u32) -> app::Value {
-    [i64::from(client) + 1].into()
+fn owner(seat: Seat) -> app::Value {
+    [i64::from(seat.client) + 1].into()
 }
 
 impl Served for BankWorkload {
-    fn request(&self, _client: u32, op: &BankAction) -> Operation {
+    fn request(&self, _seat: Seat, op: &BankAction) -> Operation {
         match op {
             BankAction::Transfer { from, to, amount } => Operation::Transfer {
                 from: account(from),
@@ -196,7 +216,7 @@ impl Served for BankWorkload {
         }
     }
 
-    fn follow(&self, _client: u32, op: &BankAction, _asked: &Operation, reply: Reply) -> Next<BankRet> {
+    fn follow(&self, _seat: Seat, op: &BankAction, _asked: &Operation, reply: Reply) -> Next<BankRet> {
         match (op, reply) {
             (BankAction::Transfer { .. }, Reply::Done) => Next::Done(BankRet::Done),
             (BankAction::Transfer { .. }, Reply::InsufficientFunds) => Next::Refused("insufficient funds"),
@@ -219,7 +239,7 @@ fn account(number: &Value) -> Key {
 }
 
 impl Served for Registers {
-    fn request(&self, _client: u32, op: &MultiRegisterOp) -> Operation {
+    fn request(&self, _seat: Seat, op: &MultiRegisterOp) -> Operation {
         if let [RegisterStep::Swap { key, other }] = &op[..] {
             return Operation::Swap { first: Arc::clone(key), second: Arc::clone(other) };
         }
@@ -235,7 +255,7 @@ impl Served for Registers {
 
     fn follow(
         &self,
-        _client: u32,
+        _seat: Seat,
         op: &MultiRegisterOp,
         _asked: &Operation,
         reply: Reply,
@@ -252,7 +272,7 @@ impl Served for Registers {
 }
 
 impl Served for Transactions {
-    fn request(&self, _client: u32, op: &TransactionOp) -> Operation {
+    fn request(&self, _seat: Seat, op: &TransactionOp) -> Operation {
         let step = |micro: &MicroOp| match micro {
             MicroOp::Read { key } => MicroOperation::Read { key: Arc::clone(key) },
             MicroOp::Append { key, element } => {
@@ -264,7 +284,7 @@ impl Served for Transactions {
 
     fn follow(
         &self,
-        _client: u32,
+        _seat: Seat,
         op: &TransactionOp,
         _asked: &Operation,
         reply: Reply,
@@ -276,5 +296,48 @@ impl Served for Transactions {
             }
             _ => Next::Strange,
         }
+    }
+}
+
+/// The controller is asked what only it does.
+impl Served for ConfigWorkload {
+    fn suits(&self, mode: Mode) -> bool {
+        mode == Mode::Sharded
+    }
+
+    fn request(&self, seat: Seat, op: &ConfigOp) -> Operation {
+        let change = match *op {
+            ConfigOp::Query { num } => return Operation::Administer(Administration::Query { num }),
+            ConfigOp::Join { group } => {
+                let hosts: Vec<NodeId> = (1..=seat.servers).map(NodeId).collect();
+                let members = layout(&hosts).groups.remove(&GroupId(group)).unwrap_or_default();
+                Change::Join([(GroupId(group), members)].into())
+            }
+            ConfigOp::Leave { group } => Change::Leave([GroupId(group)].into()),
+            ConfigOp::Move { shard, group } => Change::Move { shard: ShardId(shard), to: GroupId(group) },
+        };
+        Operation::Administer(Administration::Change(change))
+    }
+
+    fn follow(&self, _seat: Seat, op: &ConfigOp, _asked: &Operation, reply: Reply) -> Next<ConfigRet> {
+        match (op, reply) {
+            (ConfigOp::Query { .. }, Reply::Configuration(configuration)) => {
+                Next::Done(ConfigRet::Seen(Arc::new(seen(&configuration))))
+            }
+            (ConfigOp::Join { .. } | ConfigOp::Leave { .. } | ConfigOp::Move { .. }, Reply::Done) => {
+                Next::Done(ConfigRet::Done)
+            }
+            (_, Reply::Refused(_)) => Next::Refused("the controller refuses"),
+            _ => Next::Strange,
+        }
+    }
+}
+
+/// A configuration as the workload reads it.
+fn seen(configuration: &Configuration) -> SeenConfiguration {
+    SeenConfiguration {
+        num: configuration.num,
+        shards: configuration.shards.iter().map(|group| group.0).collect(),
+        groups: configuration.groups.keys().map(|group| group.0).collect(),
     }
 }

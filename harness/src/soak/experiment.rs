@@ -129,6 +129,16 @@ pub enum ExperimentError {
         /// The modes in which it can act.
         possible: String,
     },
+    /// A workload that asks for what this mode does not have.
+    #[error("workload {workload} cannot run in mode {mode}: use --mode {possible}")]
+    WorkloadElsewhere {
+        /// The workload.
+        workload: String,
+        /// The mode asked for.
+        mode: String,
+        /// The modes in which it can run.
+        possible: String,
+    },
     /// No operations.
     #[error("--ops is {asked}; it must be between 1 and {max}", max = limits::OPERATIONS_MAX)]
     Operations {
@@ -344,7 +354,16 @@ fn built(config: &Config, mode: Mode) -> Result<(BuiltIn, Arc<dyn ClusterWorkloa
             });
         }
     }
-    Ok((BuiltIn::new(mode, config.nodes), workload_of(&config.workload, config.keys)?))
+    let workload = workload_of(&config.workload, config.keys)?;
+    if !workload.suits(mode) {
+        let possible = MODES.iter().filter(|(mode, ..)| workload.suits(*mode)).map(|(_, name, _)| *name);
+        return Err(ExperimentError::WorkloadElsewhere {
+            workload: config.workload.clone(),
+            mode: config.mode.clone(),
+            possible: possible.collect::<Vec<_>>().join(" or "),
+        });
+    }
+    Ok((BuiltIn::new(mode, config.nodes), workload))
 }
 
 impl Experiment {

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 use squall_cluster::app::OPENING_BALANCE;
+use squall_cluster::bugs::Mode;
+use squall_cluster::sharded::controller::SHARDS;
 use squall_workloads as workloads;
 
+use crate::nemesis::SHARD_GROUPS;
 use crate::node::{BuiltIn, Served};
 use crate::trial::{Manner, Outcome, Plan, Request, Subject};
 
@@ -71,6 +74,11 @@ pub const WORKLOADS: &[(MakeWorkload, &str, &str)] = &[
         "mutex",
         "a lock service by compare-and-set: no lock is held twice",
     ),
+    (
+        |_| Arc::new(workloads::config(SHARD_GROUPS, SHARDS)),
+        "config",
+        "the controller's own operations, in mode sharded: numbers grow, and no configuration changes",
+    ),
 ];
 
 /// The workload of this name, over so many keys at a time.
@@ -87,6 +95,9 @@ pub fn workload_of(name: &str, keys: u32) -> Result<Arc<dyn ClusterWorkload>, Un
 
 /// A workload of the built-in cluster.
 pub trait ClusterWorkload: Debug + Send + Sync {
+    /// Whether it has something to ask of a cluster in this mode.
+    fn suits(&self, mode: Mode) -> bool;
+
     /// The plan of one seed.
     fn plan(&self, request: &Request, seed: u64) -> ClusterPlan;
 
@@ -102,6 +113,10 @@ pub trait ClusterWorkload: Debug + Send + Sync {
 }
 
 impl<W: Served> ClusterWorkload for W {
+    fn suits(&self, mode: Mode) -> bool {
+        Served::suits(self, mode)
+    }
+
     fn plan(&self, request: &Request, seed: u64) -> ClusterPlan {
         let plan = Plan::generate(request, self, seed);
         plan.try_map(|_, _, step| serde_json::to_value(step)).expect("steps are plain data")
