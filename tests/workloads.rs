@@ -77,7 +77,7 @@ const SEEN: &[(&str, &[&str])] = &[
     ("set", &["no-deduplication", "local-reads"]),
     ("counter", &["no-deduplication", "local-reads"]),
     ("mutex", &["no-deduplication", "current-reply"]),
-    ("config", &["local-reads", "query-from-follower"]),
+    ("config", &["query-from-follower", "rebalance-hash-order"]),
 ];
 
 /// Runs with a bug that a workload must see it within.
