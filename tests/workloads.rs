@@ -52,7 +52,7 @@ fn every_workload_is_valid_under_all_faults() {
                 assert_eq!(
                     outcome.verdict,
                     Verdict::Valid,
-                    "{mode} {workload} {seed}: {:?}",
+                    "{mode:?} {workload} {seed}: {:?}",
                     outcome.remarks
                 );
             }

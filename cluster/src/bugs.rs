@@ -166,6 +166,7 @@ catalogue! {
     ViewCachedForEver "C49" "view-cached-for-ever" Views [PrimaryBackup] "a client that knows a view never asks for another";
     RebalanceHashOrder "C20" "rebalance-hash-order" Sharding [Sharded] "shards are spread over groups in the order of a hash map seeded by each replica";
     RebalanceNotMinimal "C21" "rebalance-not-minimal" Sharding [Sharded] "a rebalance deals all shards anew instead of moving the surplus";
+    QueryFromFollower "C22" "query-from-follower" Sharding [Sharded] "any replica of the controller answers queries from what it has applied";
     ConfigurationOutsideLog "B43" "configuration-outside-log" Sharding [Sharded] "a leader takes up a configuration at once and not through its group's log";
     ConfigurationSkipped "B42" "configuration-skipped" Sharding [Sharded] "a group takes up the latest configuration and skips those between";
     ServedBeforeInstall "B38" "served-before-install" Sharding [Sharded] "a group serves a shard as soon as it is assigned, before the data arrives";

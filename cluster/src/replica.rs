@@ -21,6 +21,7 @@ use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
 use crate::paxos::{self, Ballot, Command, Entry, Paxos, ReadPermit, Slot, Snapshot};
 use crate::role::Role;
 use crate::session::{ClientId, Execution, Outcome, Request, Session, Shard};
+use crate::sharded::configuration::Administration;
 use crate::waiting::Waiting;
 
 /// Who a replica is, and how it runs.
@@ -295,6 +296,12 @@ impl<M: Machine> Replica<M> {
         request: Request,
         effects: &mut Effects<Self>,
     ) {
+        let is_query = matches!(request.operation, Operation::Administer(Administration::Query { .. }));
+        if is_query && config.bugs.has(Bug::QueryFromFollower) {
+            let outcome = Outcome::Reply(self.machine.evaluate(&request.operation));
+            self.respond(from, &request, outcome, effects);
+            return;
+        }
         if self.paxos.leading().is_none() {
             self.reject(config, from, &request, effects);
             return;

@@ -81,6 +81,7 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
         Bug::RebalanceHashOrder | Bug::ConfigurationSkipped | Bug::DroppedBeforeAcknowledged => {
             all("append", ANYTHING)
         }
+        Bug::QueryFromFollower => all("config", ANSWERS),
         _ if bug.layer() == Layer::Transactions => all("multi", ANYTHING),
         Bug::ReplyBeforeCommit | Bug::ReplyBySlot => {
             all("append", &["monitor", "exactly-once", "linearizable"])

@@ -138,10 +138,9 @@ fn random_walks_find_planted_bugs() {
         if matches!(bug, Bug::ReadNotForwarded | Bug::ViewCachedForEver | Bug::OldBootTaken) {
             continue;
         }
-        let found = (0..400).find_map(|seed| walk(seed, &[bug], seed % 2 == 0).err());
-        match found {
-            Some(failure) => std::println!("{:28} {failure}", bug.name()),
-            None => missed.push(bug),
+        let found = (0..400).any(|seed| walk(seed, &[bug], seed % 2 == 0).is_err());
+        if !found {
+            missed.push(bug);
         }
     }
     assert_eq!(missed, [], "missed");
