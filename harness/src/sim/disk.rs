@@ -130,7 +130,10 @@ impl Disk {
 
     /// Flips one bit of a durable record (not of a marker): `pick` chooses it. `false` if there is nothing to flip.
     pub(crate) fn flip_bit(&mut self, mut pick: impl FnMut(u64) -> u64) -> bool {
-        let spans = scan(&self.bytes[..self.synced]).records;
+        let mut spans = scan(&self.bytes[..self.synced]).records;
+        // What a crash left behind the last marker was never synced: damaged, it would pass for a torn tail.
+        let marker = (0..self.synced).rev().find(|&place| marker_at(&self.bytes, place)).unwrap_or(0);
+        spans.retain(|(_, end)| *end <= marker);
         if spans.is_empty() {
             return false;
         }
@@ -322,6 +325,25 @@ mod tests {
         disk.sync().unwrap();
         disk.crash(DiskLoss::Unsynced, |_| 0);
         assert!(disk.open().is_empty());
+    }
+
+    /// What was never synced may be lost anyway: a flipped bit in it would be no damage but a torn tail.
+    #[test]
+    fn bits_flip_in_what_was_synced_only() {
+        let mut disk = disk(&[b"a"]);
+        disk.sync().unwrap();
+        disk.append(b"b").unwrap();
+        disk.crash(DiskLoss::Nothing, |_| 0);
+        for pick in 0..2 {
+            let mut copy = disk.clone();
+            assert!(copy.flip_bit(|choices| pick % choices));
+            let intact: Vec<bool> = copy.open().iter().map(|stored| stored.intact).collect();
+            assert_eq!(intact, [false, true]);
+        }
+        let mut unsynced = Disk::new(1_000);
+        unsynced.append(b"b").unwrap();
+        unsynced.crash(DiskLoss::Nothing, |_| 0);
+        assert!(!unsynced.flip_bit(|_| 0), "nothing was ever synced");
     }
 
     #[test]
