@@ -61,6 +61,8 @@ struct Execution {
 struct Fate {
     /// `Some(None)`: aborted; `Some(Some(digest))`: committed.
     decided: Option<Option<u64>>,
+    /// What a participant did before anybody was seen to decide.
+    claimed: Option<u64>,
     /// Whether a participant gave it up.
     given_up: bool,
 }
@@ -276,10 +278,13 @@ impl ShardMonitor {
     fn on_decided(&mut self, id: TransactionId, attempt: Attempt, commit: Option<u64>) -> Result<(), Breach> {
         let fate = self.fates.entry((id, attempt)).or_default();
         let before = fate.decided.replace(commit);
-        let given_up = fate.given_up;
+        let Fate { claimed, given_up, .. } = *fate;
         bound(&mut self.fates);
         require(before.is_none_or(|before| before == commit), "T1", || {
             format!("attempt {attempt} of {id} was decided twice")
+        })?;
+        require(claimed.is_none() || claimed == commit, "T3", || {
+            format!("a participant committed attempt {attempt} of {id}, but the decision is {commit:?}")
         })?;
         if commit.is_none() {
             return Ok(());
@@ -302,9 +307,15 @@ impl ShardMonitor {
         let fate = self.fates.entry((id, attempt)).or_default();
         fate.given_up |= commit.is_none();
         let decided = fate.decided;
+        // A coordinator on the participant's host may have told it in the step in which it decided, and have crashed
+        // once that step was durable and before it was seen. What was claimed must then be what is decided.
+        let claimed = fate.claimed;
+        if decided.is_none() {
+            fate.claimed = claimed.or(commit);
+        }
         bound(&mut self.fates);
         let agrees = match commit {
-            Some(_) => decided == Some(commit),
+            Some(_) => decided.map_or(claimed.is_none() || claimed == commit, |decided| decided == commit),
             None => !matches!(decided, Some(Some(_))),
         };
         require(agrees, "T3", || {

@@ -175,7 +175,10 @@ fn transactions() {
     assert_eq!(script.decided(later, Some(4)), None);
     assert_eq!(script.decided(Attempt { slot: Slot(11), ..ATTEMPT }, Some(4)), Some("T1"), "committed twice");
     assert_eq!(script.decided(later, None), Some("T1"), "decided twice");
-    assert_eq!(Script::default().finished(Some(4)), Some("T3"), "nobody decided that");
+    let mut script = Script::default();
+    assert_eq!(script.finished(Some(4)), None, "the decision may be seen later");
+    assert_eq!(script.finished(Some(5)), Some("T3"), "participants disagree");
+    assert_eq!(script.decided(ATTEMPT, None), Some("T3"), "nobody decided that");
     let after = |commit: Option<u64>, finished| {
         let mut script = Script::default();
         assert_eq!(script.decided(ATTEMPT, commit), None);
