@@ -4,7 +4,7 @@
 //! Every host runs the same node type: on the first one it is the [`ViewService`], on all others a [`Server`]. What a
 //! server holds is volatile, so a restart is a new life with nothing; as long as one of two copies survives until a
 //! third has been made, nothing that a client was told is lost. Losing both loses the data: that is the limit of the
-//! design, and [`judgement`] says when a fault would go beyond it.
+//! design, and `judgement.rs` says when a fault would go beyond it.
 
 mod event;
 mod judgement;

@@ -1,7 +1,7 @@
 //! A replica of a shard group: agreement, the group's state, and whoever waits for answers.
 //!
 //! Requests are proposed by the leader, applied by every replica in slot order, and answered by the leader. What the
-//! leader does beyond that is in [`Duties`]: it is lost with the leadership, and only ever proposes entries and sends
+//! leader does beyond that is in its duties: it is lost with the leadership, and only ever proposes entries and sends
 //! messages, so that nothing depends on it.
 
 use alloc::collections::{BTreeMap, BTreeSet};

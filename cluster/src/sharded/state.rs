@@ -4,7 +4,7 @@
 //! promised to be able to commit. A request is executed only while every shard that it touches is served here and no
 //! key that it touches is locked against it. Locks are not kept but follow from the undecided transactions, so that a
 //! lock cannot outlive its reason. It knows nothing of leaders, messages and time: what an entry calls for beyond the
-//! state is a list of [`Consequence`]s, which a leader acts on and everybody else drops.
+//! state is a list of consequences, which a leader acts on and everybody else drops.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
