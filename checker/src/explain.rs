@@ -88,14 +88,17 @@ fn in_words<S: Spec>(
     let real: Vec<Indexed<'_, S::Op, S::Ret>> =
         few.iter().filter_map(|(id, _)| find(operations, *id)).collect();
     let refs: Vec<_> = few.iter().map(|(_, operation)| *operation).collect();
-    let words = |at: usize| by_of(spec, few[at], refs.iter().copied());
+    let described = |operation: &Operation<S::Op, S::Ret>| spec.describe(&operation.op, operation.ret());
+    let words = |at: usize| match (few[at], described(few[at].1)) {
+        ((id, _), taken) if taken != described(real[at].1) => format!("{id} as {}", brief(&taken)),
+        (whole, _) => by_of(spec, whole, refs.iter().copied()),
+    };
     let start = brief(&spec.describe_state(&spec.init()));
     let mut message = match real.as_slice() {
         [(_, alone)] => format!("{} is not possible: the state is {start} at first", by(spec, alone)),
         _ => format!("no order of these {} operations is possible", few.len()),
     };
     let mut steps = Vec::new();
-    let described = |operation: &Operation<S::Op, S::Ret>| spec.describe(&operation.op, operation.ret());
     if few.iter().zip(&real).any(|((_, one), (_, other))| described(one) != described(other)) {
         steps.push("what plays no part was left out of the values below".to_owned());
     }

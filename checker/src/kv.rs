@@ -199,12 +199,15 @@ impl Spec for KvSpec {
     }
 
     fn describe(&self, op: &KvOp, ret: Option<&KvRet>) -> String {
+        // A history of one register has no name for it.
+        let on =
+            |verb: &str, key: &str| if key.is_empty() { verb.to_owned() } else { format!("{verb} {key}") };
         let words = match op {
-            KvOp::Get { key } => format!("read {key}"),
-            KvOp::Put { key, value } => format!("write {key} {value}"),
-            KvOp::Append { key, value } => format!("append {key} {value}"),
-            KvOp::Cas { key, expected, new } => format!("cas {key} {expected} -> {new}"),
-            KvOp::Delete { key } => format!("delete {key}"),
+            KvOp::Get { key } => on("read", key),
+            KvOp::Put { key, value } => format!("{} {value}", on("write", key)),
+            KvOp::Append { key, value } => format!("{} {value}", on("append", key)),
+            KvOp::Cas { key, expected, new } => format!("{} {expected} -> {new}", on("cas", key)),
+            KvOp::Delete { key } => on("delete", key),
         };
         match ret {
             Some(KvRet::Value(value)) => format!("{words} -> {value}"),

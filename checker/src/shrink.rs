@@ -14,6 +14,11 @@ use crate::verdict::Bounds;
 /// Search steps for the reductions of one partition, at most.
 pub(crate) const STEPS_MAX: u64 = 500_000;
 
+/// One attempt takes one in so many of the steps that are left, at most.
+const ATTEMPT_SHARE: u64 = 16;
+/// Operations that are told together with what they overwrote, at most.
+const TOLD_MAX: usize = 4;
+
 type Owned<S> = Reduced<<S as Spec>::Op, <S as Spec>::Ret>;
 
 /// Few operations of an illegal partition.
@@ -32,9 +37,21 @@ pub(crate) struct Few<S: Spec> {
 #[derive(Clone, Debug)]
 struct Core {
     until: Option<u64>,
-    /// In order.
+    /// Operations that may be read-only, and remember what they saw; in order.
     kept: Vec<OpId>,
+    /// Writes that may be unseen; in order.
+    spared: Vec<OpId>,
+    /// Whether overwritten writes go: they tell why a read is wrong, but may be too many to tell.
+    latest: bool,
     units: Option<Vec<Value>>,
+}
+
+impl Core {
+    /// What gets smaller as long as anything is taken further.
+    fn size<S: Spec>(&self, few: &Few<S>) -> impl PartialEq + use<S> {
+        let units = self.units.as_ref().map_or(usize::MAX, Vec::len);
+        (few.operations.len(), self.kept.len(), self.spared.len(), units, self.until)
+    }
 }
 
 /// The reductions, and the search that confirms them.
@@ -54,16 +71,22 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
     pub(crate) fn few(&mut self, operations: &[Indexed<'_, S::Op, S::Ret>], hint: &[OpId]) -> Few<S> {
         let all = left(self.spec, operations, &[]).expect("nothing is reduced yet");
         let (mut core, mut few) = self.start(&all, hint);
+        self.earlier(&all, &mut core, &mut few);
         loop {
-            let size = (few.operations.len(), core.kept.len(), core.until);
-            self.earlier(&all, &mut core, &mut few);
-            self.without_kept(&all, &mut core, &mut few);
+            let size = core.size(&few);
             self.without_units(&all, &mut core, &mut few);
-            few.bounded = self.steps == 0;
-            if few.bounded || (few.operations.len(), core.kept.len(), core.until) == size {
-                return few;
+            self.fewer(&all, &mut core, &mut few, |core| &mut core.kept);
+            self.fewer(&all, &mut core, &mut few, |core| &mut core.spared);
+            self.earlier(&all, &mut core, &mut few);
+            if self.steps == 0 || core.size(&few) == size {
+                break;
             }
         }
+        // Whether overwritten writes are there makes no difference to the verdict, but to who reads it.
+        core.latest = false;
+        core.latest = self.apply(&all, &core).operations.len() > TOLD_MAX;
+        // Once more, since what went in later steps need not be named in earlier ones.
+        Few { bounded: self.steps == 0, ..self.apply(&all, &core) }
     }
 
     /// What the hint leaves, if that is illegal; else everything.
@@ -75,35 +98,39 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
         if !kept.is_empty() {
             let units = Some(self.spec.units(all, &kept));
             for units in [units, None] {
-                let core = Core { until, kept: kept.clone(), units };
+                let core = Core { until, kept: kept.clone(), spared: kept.clone(), latest: false, units };
                 let few = self.apply(all, &core);
                 if self.illegal(&few.operations) {
                     return (core, few);
                 }
             }
         }
-        let core = Core { until: None, kept: all.iter().map(|(id, _)| *id).collect(), units: None };
+        let ids: Vec<OpId> = all.iter().map(|(id, _)| *id).collect();
+        let core = Core { until: None, kept: ids.clone(), spared: ids, latest: true, units: None };
         let few = self.apply(all, &core);
         (core, few)
     }
 
     /// What keeping no more than this leaves. Reductions that do not apply are left out.
     fn apply(&self, all: &[Owned<S>], core: &Core) -> Few<S> {
-        let kept = &core.kept;
-        let until = core.until.map(|stamp| Reduction::Until { stamp });
-        let only = core.units.clone().map(|units| Reduction::Only { units });
-        let others = [
-            Reduction::ReadOnly { kept: kept.clone() },
-            Reduction::Blind { kept: kept.clone() },
-            Reduction::Unseen { kept: kept.clone() },
-        ];
         let (mut operations, mut reductions) = (all.to_vec(), Vec::new());
-        for reduction in until.into_iter().chain(others).chain(only) {
-            if let Some(fewer) = reduced(self.spec, &operations, &reduction) {
+        let mut make = |reduction: Reduction| {
+            let fewer = reduced(self.spec, &operations, &reduction);
+            let applies = fewer.is_some();
+            if let Some(fewer) = fewer {
                 operations = fewer;
                 reductions.push(reduction);
             }
+            applies
+        };
+        core.until.map(|stamp| make(Reduction::Until { stamp }));
+        make(Reduction::ReadOnly { kept: core.kept.clone() });
+        make(Reduction::Blind { kept: core.kept.clone() });
+        make(Reduction::Unseen { kept: core.spared.clone() });
+        if core.latest {
+            make(Reduction::Overwritten);
         }
+        core.units.clone().map(|units| make(Reduction::Only { units }));
         Few { reductions, operations, until: core.until, bounded: false }
     }
 
@@ -113,8 +140,9 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
             return false;
         }
         let operations: Vec<_> = operations.iter().map(|(_, operation)| operation).collect();
-        let decision =
-            self.search.decide(&operations, &Bounds { steps_max: self.steps, ..self.bounds.clone() });
+        // Lest one hard attempt takes all: most of what shows anything is easy.
+        let steps_max = self.steps.div_ceil(ATTEMPT_SHARE);
+        let decision = self.search.decide(&operations, &Bounds { steps_max, ..self.bounds.clone() });
         // Every attempt costs at least its length, so that many cheap ones come to an end too.
         let cost = self.search.steps() + operations.len() as u64;
         self.steps = self.steps.saturating_sub(cost);
@@ -130,9 +158,19 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
         let fewer = self.apply(all, &tried);
         let holds = self.illegal(&fewer.operations);
         if holds {
-            (*core, *few) = (tried, fewer);
-            // What is gone need not be kept.
-            core.kept.retain(|id| few.operations.binary_search_by_key(id, |(id, _)| *id).is_ok());
+            // What is gone need not be kept; what stays as it is without being kept might go once others are gone,
+            // and may be needed then.
+            let words = |(_, operation): &Owned<S>| self.spec.describe(&operation.op, operation.ret());
+            let left = |before: &[OpId], tried: &[OpId]| {
+                let stays = |id: &OpId| {
+                    let there = find::<S>(&fewer.operations, *id);
+                    let unchanged = || there.map(words) == find::<S>(&few.operations, *id).map(words);
+                    there.is_some() && (tried.binary_search(id).is_ok() || unchanged())
+                };
+                before.iter().copied().filter(stays).collect()
+            };
+            let (kept, spared) = (left(&core.kept, &tried.kept), left(&core.spared, &tried.spared));
+            (*core, *few) = (Core { kept, spared, ..tried }, fewer);
         }
         holds
     }
@@ -157,17 +195,23 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
         }
     }
 
-    /// Keeps fewer operations, in halves, quarters and so on.
-    fn without_kept(&mut self, all: &[Owned<S>], core: &mut Core, few: &mut Few<S>) {
-        let mut chunk = core.kept.len().div_ceil(2);
+    /// Keeps fewer operations of one list, in halves, quarters and so on.
+    fn fewer(
+        &mut self,
+        all: &[Owned<S>],
+        core: &mut Core,
+        few: &mut Few<S>,
+        list: fn(&mut Core) -> &mut Vec<OpId>,
+    ) {
+        let mut chunk = list(core).len().div_ceil(2);
         while chunk > 0 {
-            let mut end = core.kept.len();
+            let mut end = list(core).len();
             while end > 0 && self.steps > 0 {
                 let start = end.saturating_sub(chunk);
                 let mut tried = core.clone();
-                tried.kept.drain(start..end);
+                list(&mut tried).drain(start..end);
                 self.attempt(all, tried, core, few);
-                end = start.min(core.kept.len());
+                end = start.min(list(core).len());
             }
             chunk /= 2;
         }
@@ -195,4 +239,8 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
             chunk /= 2;
         }
     }
+}
+
+fn find<S: Spec>(operations: &[Owned<S>], id: OpId) -> Option<&Owned<S>> {
+    operations.binary_search_by_key(&id, |(id, _)| *id).ok().map(|at| &operations[at])
 }

@@ -142,8 +142,8 @@ pub trait Spec: Sync {
     }
 
     /// What a [`Reduction`] leaves of one partition's operations, given in the order of their invocations; `None`
-    /// where it does not apply. Asked for [`Reduction::Blind`], [`Reduction::Unseen`] and [`Reduction::Only`]. Must be
-    /// sound, for certificates rest on it: wherever the operations given have a legal order, those returned have one.
+    /// where it does not apply. Asked for all but [`Reduction::Until`] and [`Reduction::ReadOnly`]. Must be sound, for
+    /// certificates rest on it: wherever the operations given have a legal order, those returned have one.
     fn reduce(
         &self,
         operations: &[Reduced<Self::Op, Self::Ret>],

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use squall_checker::certificate::{self, Reduction};
+use squall_checker::certificate::{self, Proof, Reduction};
 use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::search::{Decision, Search};
 use squall_checker::{
-    Bounds, Check, Completion, ExactlyOnce, OpId, Operation, ProcessId, Spec, Value, Verdict,
+    Bounds, Check, CheckOutcome, Completion, ExactlyOnce, History, OpId, Operation, ProcessId, Spec, Value,
+    Verdict,
 };
 
 mod common;
@@ -132,11 +133,83 @@ fn nothing_is_wrong_with(spec: &KvSpec, operations: &[&KvOperation], random: &mu
     }
 }
 
+/// What the operations say that had begun, and returned, by this stamp.
+fn until(history: &History<KvOp, KvRet>, stamp: u64) -> Vec<KvOperation> {
+    let indexed: Vec<_> = history.iter().collect();
+    let left = certificate::left(&KvSpec::default(), &indexed, &[Reduction::Until { stamp }]).unwrap();
+    left.into_iter().map(|(_, operation)| operation).collect()
+}
+
+/// No reduction can be taken a single step further, and the history is cut off as early as can be.
+fn is_minimal(spec: &KvSpec, history: &History<KvOp, KvRet>, outcome: &CheckOutcome) {
+    let Some(Proof::Reductions(reductions)) = outcome.partitions[0].certificate.as_ref().map(|it| &it.proof)
+    else {
+        return;
+    };
+    let indexed: Vec<_> = history.iter().collect();
+    let still_illegal = |tried: &[Reduction]| {
+        let mut sound = Vec::new();
+        let mut left = certificate::left(spec, &indexed, &sound).unwrap();
+        for reduction in tried {
+            // Where nothing is left of what it is about, a reduction no longer applies.
+            sound.push(reduction.clone());
+            match certificate::left(spec, &indexed, &sound) {
+                Ok(fewer) => left = fewer,
+                Err(_) => drop(sound.pop()),
+            }
+        }
+        let left: Vec<KvOperation> = left.into_iter().map(|(_, operation)| operation).collect();
+        (!brute_force(spec, &left)).then_some(left)
+    };
+    let few = still_illegal(reductions).expect("it is a proof");
+    let further = |tried: &[Reduction]| still_illegal(tried).is_some_and(|left| left != few);
+    for (id, _) in &indexed {
+        for of_writes in [false, true] {
+            let mut tried = reductions.clone();
+            for reduction in &mut tried {
+                match reduction {
+                    Reduction::ReadOnly { kept } | Reduction::Blind { kept } if !of_writes => {
+                        kept.retain(|other| other != id);
+                    }
+                    Reduction::Unseen { kept } if of_writes => kept.retain(|other| other != id),
+                    _ => {}
+                }
+            }
+            assert!(!further(&tried), "without {id}: {tried:?} of {history:#?}");
+        }
+    }
+    let units = reductions.iter().find_map(|reduction| match reduction {
+        Reduction::Only { units } => Some(units),
+        _ => None,
+    });
+    for unit in units.into_iter().flatten() {
+        let mut tried = reductions.clone();
+        for reduction in &mut tried {
+            if let Reduction::Only { units } = reduction {
+                units.retain(|other| other != unit);
+            }
+        }
+        assert!(!further(&tried), "without {unit}: {tried:?} of {history:#?}");
+    }
+    // Blocks tell the earliest of what they can judge; what cas show earlier they may have to leave to the search.
+    let cas = |operation: &KvOperation| matches!(operation.op, KvOp::Cas { .. });
+    let told = |step: &String| step.starts_with("the history is impossible once");
+    if let (Some(Reduction::Until { stamp }), true, false) = (
+        reductions.first(),
+        outcome.violations[0].steps.iter().any(told),
+        history.operations().iter().any(cas),
+    ) {
+        let before = stamp.checked_sub(1).map_or_else(Vec::new, |before| until(history, before));
+        assert!(brute_force(spec, &before), "it is illegal before {stamp}: {reductions:?} of {history:#?}");
+    }
+}
+
 /// Any reduction, with anything to be kept.
 fn reduction(spec: &KvSpec, operations: &[(OpId, KvOperation)], random: &mut Random) -> Reduction {
     let ids: Vec<OpId> = operations.iter().map(|(id, _)| *id).collect();
     let kept: Vec<OpId> = ids.iter().copied().filter(|_| random.one_in(2)).collect();
-    match random.below(5) {
+    match random.below(6) {
+        5 => Reduction::Overwritten,
         0 => Reduction::Until { stamp: random.below(30) },
         1 => Reduction::ReadOnly { kept },
         2 => Reduction::Blind { kept },
@@ -187,6 +260,7 @@ fn the_search_agrees_with_brute_force() {
             verify_edges(&history, violation);
             *kinds.entry(violation.kind.clone()).or_default() += 1;
         }
+        is_minimal(&spec, &history, &outcome);
         forged.forge(&spec, &history, (&outcome, expected), &mut random);
         if expected {
             nothing_is_wrong_with(&spec, &operations, &mut random);

@@ -61,13 +61,18 @@ pub enum Reduction {
         /// Those that remember.
         kept: Vec<OpId>,
     },
+    /// Without writes that had returned before an acknowledged overwrite began, where everything that depends on the
+    /// state and is left had returned before the write began, or began after the overwrite had returned: whatever
+    /// the write did, it was overwritten unseen.
+    Overwritten,
     /// Without writes of which nothing that is left can have seen a trace: up to the next overwrite nothing
     /// observes the state, and behind it nothing depends on them. Only where nothing observes an absence.
     Unseen {
         /// Those that stay.
         kept: Vec<OpId>,
     },
-    /// Every element but these is erased wherever it stands: out of what was written and out of what was read.
+    /// Every element but these is erased wherever it stands: out of what was written and out of what was read. What
+    /// an overwrite wrote stays too.
     /// Only where states are made of elements that can be told apart, and where nothing observes an absence.
     Only {
         /// The elements that stay.

@@ -34,6 +34,7 @@ struct Tokens<'h> {
 pub(crate) fn reduce(spec: &KvSpec, operations: &[Owned], reduction: &Reduction) -> Option<Vec<Owned>> {
     match reduction {
         Reduction::Blind { kept } => Some(blind(operations, kept)),
+        Reduction::Overwritten => Some(overwritten(operations)),
         Reduction::Unseen { kept } => unseen(spec, operations, kept),
         Reduction::Only { units } => only(operations, units),
         Reduction::Until { .. } | Reduction::ReadOnly { .. } => None,
@@ -83,6 +84,48 @@ fn blind(operations: &[Owned], kept: &[OpId]) -> Vec<Owned> {
         Some((id, operation))
     };
     operations.iter().filter_map(forget).collect()
+}
+
+/// In a legal order the write stands before the overwrite, and what depends on the state stands before the write or
+/// behind the overwrite. So between the two there are only other writes, which are legal in any state, and the effect
+/// of all of them ends with the overwrite. Of several such writes the one that began first may go first: the overwrite
+/// that hides it began later, so it is still there.
+fn overwritten(operations: &[Owned]) -> Vec<Owned> {
+    let overwrites = |op: &KvOp| matches!(op, KvOp::Put { .. } | KvOp::Delete { .. });
+    let writes = |operation: &Operation<KvOp, KvRet>| {
+        let writes = overwrites(&operation.op) || matches!(operation.op, KvOp::Append { .. });
+        writes && matches!(operation.ret(), None | Some(KvRet::Done))
+    };
+    let all = || operations.iter().map(|(_, operation)| operation);
+    let depending = all().filter(|operation| !writes(operation));
+    // By when it returned, when the first began of those that returned no earlier.
+    let depending = smallest_behind(depending.map(|it| (it.returned.unwrap_or(u64::MAX), it.invoked)));
+    let overwriting = all().filter(|it| writes(it) && overwrites(&it.op) && it.ret().is_some());
+    // By when it began, when the first returned of those that began no earlier.
+    let overwriting = smallest_behind(overwriting.filter_map(|it| Some((it.invoked, it.returned?))));
+    let least = |of: &[(u64, u64)], from: u64| {
+        of.get(of.partition_point(|(at, _)| *at < from)).map_or(u64::MAX, |(_, least)| *least)
+    };
+    let stays = |(_, operation): &&Owned| match operation.returned {
+        Some(returned) if writes(operation) => {
+            let hidden = least(&overwriting, returned.saturating_add(1));
+            hidden == u64::MAX || hidden >= least(&depending, operation.invoked)
+        }
+        _ => true,
+    };
+    operations.iter().filter(stays).cloned().collect()
+}
+
+/// In the order of the first numbers, each with the smallest of the second numbers from it on.
+fn smallest_behind(pairs: impl Iterator<Item = (u64, u64)>) -> Vec<(u64, u64)> {
+    let mut pairs: Vec<_> = pairs.collect();
+    pairs.sort_unstable();
+    let mut least = u64::MAX;
+    for (_, second) in pairs.iter_mut().rev() {
+        least = least.min(*second);
+        *second = least;
+    }
+    pairs
 }
 
 /// How the values of these operations are made; `None` where they cannot be told apart, or an absence is observed.
@@ -239,7 +282,15 @@ fn only(operations: &[Owned], units: &[Value]) -> Option<Vec<Owned>> {
     if matches!(reading, Reading::Whole) {
         return None;
     }
-    let stays = |element: &Value| units.contains(element) && reading.is_element(element);
+    let mut stay: FxHashSet<Value> = units.iter().cloned().collect();
+    for (_, operation) in
+        operations.iter().filter(|(_, operation)| !matches!(operation.op, KvOp::Append { .. }))
+    {
+        stay.extend(
+            written(operation).map(|value| reading.elements(&KvSpec::default(), value)).unwrap_or_default(),
+        );
+    }
+    let stays = |element: &Value| stay.contains(element) && reading.is_element(element);
     let image = |value: &Value| reading.filtered(value, &stays);
     let erase = |(id, operation): &Owned| {
         let mut operation = operation.clone();

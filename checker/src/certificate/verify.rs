@@ -188,9 +188,10 @@ pub(crate) fn reduced<S: Spec>(
             };
             Some(operations.iter().filter(stays).cloned().collect())
         }
-        Reduction::Blind { .. } | Reduction::Unseen { .. } | Reduction::Only { .. } => {
-            spec.reduce(operations, reduction)
-        }
+        Reduction::Blind { .. }
+        | Reduction::Overwritten
+        | Reduction::Unseen { .. }
+        | Reduction::Only { .. } => spec.reduce(operations, reduction),
     }
 }
 

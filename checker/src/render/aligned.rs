@@ -83,31 +83,51 @@ fn fork(text: &mut String, lanes: &[Lane]) {
 
 fn twice(text: &mut String, lanes: &[Lane]) {
     for (at, lane) in lanes.iter().enumerate() {
-        let Some(value) = value(&lane.words).filter(|value| value.starts_with('[')) else { continue };
-        let mut starts: Vec<(usize, &str)> = Vec::new();
-        let mut column = 1;
-        for item in value[1..].trim_end_matches(']').split(", ") {
-            starts.push((column, item));
-            column += item.chars().count() + 2;
-        }
-        let again = |item: &str| starts.iter().filter(|(_, other)| *other == item).count() > 1;
-        let marks: Vec<(usize, &str)> =
-            starts.iter().copied().filter(|(_, item)| again(item)).take(MARKS_MAX).collect();
-        let (Some((first, _)), Some((last, item))) = (marks.first(), marks.last()) else { continue };
-        if last + item.chars().count() - first > WIDTH - 12 - BEFORE {
+        let Some(value) = value(&lane.words) else { continue };
+        let marks = if value.starts_with('[') { repeated_items(value) } else { repeated_text(value, lanes) };
+        let (Some((first, _)), Some((last, length))) = (marks.first(), marks.last()) else { continue };
+        if last + length - first > WIDTH - 12 - BEFORE {
             continue;
         }
-        let from =
-            starts.iter().map(|(start, _)| *start).find(|start| start + BEFORE >= *first).unwrap_or(*first);
-        let from = if from <= 1 { 0 } else { from };
+        let from = if *first > BEFORE { first - BEFORE } else { 0 };
         let dots = if from > 0 { "… " } else { "" };
         let shown: String = value.chars().skip(from).take(WIDTH - 12).collect();
         let mut line = String::new();
-        for (start, item) in &marks {
+        for (start, length) in &marks {
             let start = 5 + dots.chars().count() + start - from;
             line += &" ".repeat(start - line.chars().count());
-            line += &"^".repeat(item.chars().count());
+            line += &"^".repeat(*length);
         }
         *text += &format!("\n  {:<3}{dots}{shown}\n{line}\n", letter(at));
     }
+}
+
+/// Where the items of a list stand that it has several times, and how long they are.
+fn repeated_items(list: &str) -> Vec<(usize, usize)> {
+    let (mut items, mut column) = (Vec::new(), 1);
+    for item in list[1..].trim_end_matches(']').split(", ") {
+        items.push((column, item));
+        column += item.chars().count() + 2;
+    }
+    let again = |item: &str| items.iter().filter(|(_, other)| *other == item).count() > 1;
+    let repeated = items.iter().filter(|(_, item)| again(item));
+    repeated.map(|(start, item)| (*start, item.chars().count())).take(MARKS_MAX).collect()
+}
+
+/// Where what another operation appended stands in a text that has it several times.
+fn repeated_text(text: &str, lanes: &[Lane]) -> Vec<(usize, usize)> {
+    let written = lanes.iter().filter(|lane| !lane.words.contains(" -> "));
+    let tokens =
+        written.filter_map(|lane| lane.words.strip_suffix('"')?.split_once(" \"").map(|(_, token)| token));
+    for token in tokens.filter(|token| !token.is_empty()) {
+        let places: Vec<(usize, usize)> = text
+            .match_indices(token)
+            .map(|(at, _)| (text[..at].chars().count(), token.chars().count()))
+            .take(MARKS_MAX)
+            .collect();
+        if places.len() > 1 {
+            return places;
+        }
+    }
+    Vec::new()
 }

@@ -20,7 +20,7 @@ pub const WIDTH: usize = 100;
 /// Operations drawn, at most.
 const LANES_MAX: usize = 24;
 /// Characters of a sentence that names operations by their descriptions, at most; a longer one names them by letters.
-const MESSAGE_MAX: usize = 240;
+const MESSAGE_MAX: usize = 200;
 /// Columns of the labels before the steps of the argument.
 const LABEL_WIDTH: usize = 15;
 
@@ -72,7 +72,7 @@ pub fn render(violation: &Violation, lane: impl Fn(OpId) -> Lane) -> String {
     let mut text = title(violation);
     let names = Names::new(lanes);
     let long = violation.message.chars().count() > MESSAGE_MAX;
-    let message = if long { names.instead(&violation.message, None) } else { violation.message.clone() };
+    let message = if long { names.instead_of_values(&violation.message) } else { violation.message.clone() };
     paragraph(&mut text, "", &sentence(&message));
     if !lanes.is_empty() {
         text.push('\n');
@@ -88,7 +88,7 @@ pub fn render(violation: &Violation, lane: impl Fn(OpId) -> Lane) -> String {
 
 /// `x is not linearizable: LOST, what was acknowledged is gone`.
 fn title(violation: &Violation) -> String {
-    let place = violation.key.as_ref().map_or("the history", |key| key);
+    let place = violation.key.as_deref().filter(|key| !key.is_empty()).unwrap_or("the history");
     let place: String = place.chars().flat_map(char::escape_debug).take(WIDTH / 3).collect();
     let broken = match violation.check.as_str() {
         "exactly-once" => "did not see every append exactly once".to_owned(),

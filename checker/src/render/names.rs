@@ -27,6 +27,18 @@ impl Names {
         Self { names: lanes.iter().enumerate().map(name).collect() }
     }
 
+    /// The same for a sentence that is too long with what was returned in it.
+    pub(super) fn instead_of_values(&self, message: &str) -> String {
+        let mut message = message.to_owned();
+        for (_, letter, described) in &self.names {
+            let Some((asked, rest)) = described.split_once(" -> ") else { continue };
+            let Some((value, process)) = rest.rsplit_once(" by process ") else { continue };
+            let returned = format!("{asked} by process {process} returned {value}");
+            message = replaced(&message, &returned, &format!("{letter} returned what is drawn"), usize::MAX);
+        }
+        self.instead(&message, None)
+    }
+
     /// `words` with letters instead of descriptions and numbers; `ends`: which two operations they are about. What
     /// describes several operations is the first end where it stands first, and the second elsewhere.
     pub(super) fn instead(&self, words: &str, ends: Option<[OpId; 2]>) -> String {

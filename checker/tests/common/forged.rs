@@ -99,6 +99,7 @@ fn everything(spec: &KvSpec, history: &History<KvOp, KvRet>, random: &mut Random
     let mut all = vec![
         Reduction::ReadOnly { kept: some() },
         Reduction::Blind { kept: some() },
+        Reduction::Overwritten,
         Reduction::Unseen { kept: some() },
     ];
     let units = spec.units(&owned, &ids);
@@ -129,6 +130,7 @@ fn perturb_reductions(reductions: &mut Vec<Reduction>, ids: &[OpId], random: &mu
                         kept.sort_unstable();
                     }
                 }
+                Reduction::Overwritten => {}
                 Reduction::Only { units } => {
                     if !units.is_empty() && !random.one_in(4) {
                         units.remove(random.pick(units.len()));

@@ -140,7 +140,7 @@ impl Spec for Set {
         match reduction {
             Reduction::Unseen { kept } => Some(without_unobserved(self, operations, kept)),
             Reduction::Only { units } => Some(only(operations, units)),
-            Reduction::Until { .. } | Reduction::ReadOnly { .. } | Reduction::Blind { .. } => None,
+            _ => None,
         }
     }
 
