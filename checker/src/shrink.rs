@@ -82,11 +82,18 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
                 break;
             }
         }
-        // Whether overwritten writes are there makes no difference to the verdict, but to who reads it.
-        core.latest = false;
-        core.latest = self.apply(&all, &core).operations.len() > TOLD_MAX;
-        // Once more, since what went in later steps need not be named in earlier ones.
-        Few { bounded: self.steps == 0, ..self.apply(&all, &core) }
+        // Once more, since what went in later steps need not be named in earlier ones. What was overwritten tells why
+        // a read is wrong, so it is told too where that is little.
+        let latest = core.latest;
+        for latest in [false, latest] {
+            core.latest = latest;
+            let again = self.apply(&all, &core);
+            if (latest || again.operations.len() <= TOLD_MAX) && self.illegal(&again.operations) {
+                few = again;
+                break;
+            }
+        }
+        Few { bounded: self.steps == 0, ..few }
     }
 
     /// What the hint leaves, if that is illegal; else everything.

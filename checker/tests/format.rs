@@ -210,9 +210,9 @@ fn one_register_with_cas_or_lists_has_no_independent_keys() {
 {:process 1, :type :fail, :f :cas, :value [6 2]})";
     assert_snapshot!(read_as("history.edn", text), @r#"
     edn
-    line 1, process 0, 0 to 3: read  -> [6, 2]
-    line 2, process 1, 1 to 4 failed: cas  6 -> 2
-    line 3, process 2, 2 to never: write  [6, 2]
+    line 1, process 0, 0 to 3: read -> [6, 2]
+    line 2, process 1, 1 to 4 failed: cas 6 -> 2
+    line 3, process 2, 2 to never: write [6, 2]
     "#);
 }
 
@@ -316,8 +316,8 @@ fn broken_operations_in_edn() {
         "{:process 1 :type :invoke :f :write :value [1 2]}\n{:process 2 :type :invoke :f :cas :value [1 2]}";
     assert_snapshot!(read_as("h.edn", mixed), @r#"
     edn
-    line 1, process 1, 0 to never: write  [1, 2]
-    line 2, process 2, 1 to never: cas  1 -> 2
+    line 1, process 1, 0 to never: write [1, 2]
+    line 2, process 2, 1 to never: cas 1 -> 2
     "#);
 }
 
@@ -339,10 +339,10 @@ INFO  jepsen.util - 2\t:info\t:write\t:timed-out
 ";
     assert_snapshot!(read_as("etcd.log", text), @r#"
     jepsen-log
-    line 2, process 0, 0 to 3 failed: read 
-    line 3, process 1, 1 to 4: cas  1 -> 2 failed
-    line 5, process 2, 2 to never: write  3
-    line 12, process 3, 6 to 7 failed: cas  3 -> 4
+    line 2, process 0, 0 to 3 failed: read
+    line 3, process 1, 1 to 4: cas 1 -> 2 failed
+    line 5, process 2, 2 to never: write 3
+    line 12, process 3, 6 to 7 failed: cas 3 -> 4
     left out: 1 of faults, 4 of the log
     "#);
 }
