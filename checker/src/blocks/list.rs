@@ -23,13 +23,6 @@ struct Epoch<'h> {
     versions: usize,
 }
 
-/// A completed read in its epoch.
-struct Placing<'h> {
-    read: Read<'h>,
-    shown: Shown<'h>,
-    epoch: u32,
-}
-
 struct Epochs<'v, 'k, 'h> {
     view: &'v View<'k, 'h>,
     /// The first is the initial one.
@@ -38,6 +31,8 @@ struct Epochs<'v, 'k, 'h> {
     homes: Vec<(u32, u32)>,
     /// The lengths of all versions, epoch by epoch.
     ends: Vec<usize>,
+    /// The first element of the last read that was looked at, and its epoch: the next is mostly of the same.
+    recent: Option<(Atom<'h>, u32)>,
 }
 
 /// The operations in their groups and blocks.
@@ -47,20 +42,22 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
         epochs: vec![Epoch { put: NONE, longest: None, first: 0, versions: 0 }],
         homes: vec![(NONE, 0); view.key.writes.len()],
         ends: Vec::new(),
+        recent: None,
     };
-    let mut reads = Vec::with_capacity(view.key.reads.len());
+    // By read: its epoch.
+    let mut begun = Vec::with_capacity(view.key.reads.len());
     for read in view.reads() {
-        let placing = epochs.begin(read)?;
-        let longest = &mut epochs.epochs[placing.epoch as usize].longest;
-        if longest.is_none_or(|(_, longest)| longest.len() < placing.shown.len()) {
-            *longest = Some((read.operation, placing.shown));
+        let (shown, epoch) = epochs.begin(read)?;
+        let longest = &mut epochs.epochs[epoch as usize].longest;
+        if longest.is_none_or(|(_, longest)| longest.len() < shown.len()) {
+            *longest = Some((read.operation, shown));
         }
-        reads.push(placing);
+        begun.push(epoch);
     }
     for epoch in 0..epochs.epochs.len() {
         epochs.walk(epoch)?;
     }
-    let mut placed = Vec::with_capacity(reads.len() + view.key.writes.len());
+    let mut placed = Vec::with_capacity(begun.len() + view.key.writes.len());
     let mut blocks = u32::try_from(epochs.epochs.len()).expect("fewer than there are operations");
     for (number, (write, (epoch, version))) in view.key.writes.iter().zip(&epochs.homes).enumerate() {
         if *epoch != NONE {
@@ -70,32 +67,41 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
             blocks += 1;
         }
     }
-    for placing in &reads {
-        let version = epochs.version(placing)?;
-        placed.push(Placed::reader(placing.epoch, version, placing.read.operation));
+    for (read, epoch) in view.reads().zip(begun) {
+        let version = epochs.version(read, epoch)?;
+        placed.push(Placed::reader(epoch, version, read.operation));
     }
     Ok(placed)
 }
 
 impl<'h> Epochs<'_, '_, 'h> {
-    /// The epoch of a read, by its first element.
-    fn begin(&mut self, read: Read<'h>) -> Result<Placing<'h>, Stop> {
+    /// What a read shows and its epoch, by the first element.
+    fn begin(&mut self, read: Read<'h>) -> Result<(Shown<'h>, u32), Stop> {
         let phantom = Refutation::Phantom { reader: read.operation };
         let Some(shown) = self.view.shown(read.value) else { return Err(phantom.into()) };
         if shown.len() == 0 {
-            return Ok(Placing { read, shown, epoch: INITIAL });
+            return Ok((shown, INITIAL));
         }
         let Some((atom, _)) = self.view.atom_at(shown, 0) else { return Err(phantom.into()) };
-        let write = self.view.writer(atom, read.operation)?;
-        if self.view.write(write).how == How::Append {
-            return Ok(Placing { read, shown, epoch: INITIAL });
+        if let Some((recent, epoch)) = self.recent
+            && recent == atom
+        {
+            return Ok((shown, epoch));
         }
-        let home = &mut self.homes[write as usize];
+        let write = self.view.writer(atom, read.operation)?;
+        let epoch = if self.view.write(write).how == How::Append { INITIAL } else { self.begun_by(write) };
+        self.recent = Some((atom, epoch));
+        Ok((shown, epoch))
+    }
+
+    /// The epoch that a put began.
+    fn begun_by(&mut self, put: u32) -> u32 {
+        let home = &mut self.homes[put as usize];
         if home.0 == NONE {
             home.0 = u32::try_from(self.epochs.len()).expect("fewer than there are operations");
-            self.epochs.push(Epoch { put: write, longest: None, first: 0, versions: 0 });
+            self.epochs.push(Epoch { put, longest: None, first: 0, versions: 0 });
         }
-        Ok(Placing { read, shown, epoch: home.0 })
+        home.0
     }
 
     /// Gives every element of an epoch's longest list its version.
@@ -144,12 +150,12 @@ impl<'h> Epochs<'_, '_, 'h> {
     }
 
     /// The version of its epoch that a read shows.
-    fn version(&self, placing: &Placing<'h>) -> Result<u32, Stop> {
-        let Placing { read, shown, epoch } = *placing;
+    fn version(&self, read: Read<'h>, epoch: u32) -> Result<u32, Stop> {
+        let shown = self.view.shown(read.value).expect("it is in an epoch");
         let Epoch { put, longest, first, versions } = self.epochs[epoch as usize];
         let (longest_reader, longest) = longest.expect("it has this read");
         if !longest.begins_with(shown) {
-            return Err(self.apart(placing, longest_reader));
+            return Err(self.apart(read.operation, shown, longest_reader));
         }
         let ends = &self.ends[first..first + versions];
         let Ok(version) = ends.binary_search(&shown.len()) else {
@@ -165,9 +171,7 @@ impl<'h> Epochs<'_, '_, 'h> {
     }
 
     /// What is wrong with a read with which its epoch's longest list does not begin.
-    fn apart(&self, placing: &Placing<'h>, longest: u32) -> Stop {
-        let Placing { read, shown, .. } = *placing;
-        let reader = read.operation;
+    fn apart(&self, reader: u32, shown: Shown<'h>, longest: u32) -> Stop {
         let mut seen: FxHashSet<Atom<'h>> = FxHashSet::default();
         let mut at = 0;
         while at < shown.len() {

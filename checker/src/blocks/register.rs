@@ -4,6 +4,7 @@
 //! write that nothing observed is left out: nobody reads between it and the next write. One whose value was read,
 //! or replaced by a cas that took effect, certainly took effect.
 
+use super::entry::Atom;
 use super::input::How;
 use super::view::View;
 use super::{INITIAL, NONE, Placed, Refutation, Stop};
@@ -89,16 +90,23 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
             chains.takes_effect(write);
         }
     }
-    let mut sources = Vec::with_capacity(view.key.reads.len());
+    // By read: the slot of what it saw.
+    let mut seen = Vec::with_capacity(view.key.reads.len());
+    let mut recent = (Atom::Nil, NONE);
     for read in view.reads() {
-        let source = view.source(read.value.kept(view.key.spec), read.operation)?;
-        if let Some(source) = source {
-            chains.takes_effect(source);
+        let value = read.value.kept(view.key.spec);
+        // The next read mostly sees what the last one saw.
+        if recent.1 == NONE || recent.0 != value {
+            let source = view.source(value, read.operation)?;
+            if let Some(source) = source {
+                chains.takes_effect(source);
+            }
+            recent = (value, source.map_or(0, |source| source + 1));
         }
-        sources.push((read.operation, source));
+        seen.push(recent.1);
     }
     chains.link(view)?;
-    let mut placed = Vec::with_capacity(sources.len() + writes as usize);
+    let mut placed = Vec::with_capacity(seen.len() + writes as usize);
     let mut homes = vec![Home { block: NONE, version: 0 }; writes as usize + 1];
     let mut blocks = INITIAL;
     homes[0].block = blocks;
@@ -115,9 +123,9 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
     if let Some(write) = (0..writes).find(nowhere) {
         return Err(chains.round(view, write).into());
     }
-    for (operation, source) in sources {
-        let home = homes[source.map_or(0, |source| source as usize + 1)];
-        placed.push(Placed::reader(home.block, home.version, operation));
+    for (read, slot) in view.reads().zip(seen) {
+        let home = homes[slot as usize];
+        placed.push(Placed::reader(home.block, home.version, read.operation));
     }
     Ok(placed)
 }

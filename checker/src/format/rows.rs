@@ -176,6 +176,10 @@ impl<'a> Rows<'a> {
 
     /// The rows by key.
     pub(crate) fn by_key(&self) -> ByKey<'_, 'a> {
+        if self.keys.len() == 1 {
+            let ids: Vec<OpId> = (0..self.rows.len()).map(op_id).collect();
+            return ByKey { rows: self, ends: vec![op_id(ids.len()).0], ids };
+        }
         let mut ends = vec![0u32; self.keys.len()];
         for row in &self.rows {
             ends[row.target.key() as usize] += 1;
@@ -276,12 +280,11 @@ impl ByKey<'_, '_> {
 
     /// A key's rows, next to each other.
     pub(crate) fn rows(&self, key: usize) -> KeyRows<'_> {
-        let all = &self.rows.rows;
-        let rows = match self.ends.len() {
-            1 => Cow::Borrowed(all.as_slice()),
-            _ => self.ids(key).iter().map(|id| all[id.index()]).collect(),
-        };
-        let rows = KeyRows { text: self.rows.source.text, rows };
+        let (text, all) = (self.rows.source.text, &self.rows.rows);
+        if self.ends.len() == 1 {
+            return KeyRows { text, rows: Cow::Borrowed(all) };
+        }
+        let rows = KeyRows { text, rows: self.ids(key).iter().map(|id| all[id.index()]).collect() };
         rows.touch();
         rows
     }

@@ -141,6 +141,7 @@ fn wrong(source: Source<'_>, line: Line<'_>) -> FormatError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Limits;
     use super::*;
 
     #[test]
@@ -173,6 +174,46 @@ mod tests {
             assert!(parts.len() <= threads.max(1) && (parts.len() > 1) == (lines > 1 && threads > 1));
             assert_eq!(parts.iter().map(|part| &text[part.clone()]).collect::<String>(), text);
             assert!(parts.iter().skip(1).all(|part| text[..part.start].ends_with('\n')));
+        }
+    }
+
+    /// Reads a text in parts that begin at these lines.
+    fn joined<'a>(text: &'a str, begins: &[usize]) -> Result<Rows<'a>, FormatError> {
+        let source = Source::new("t", text.as_bytes(), Limits { operations_max: 6, ..Limits::default() })?;
+        let offset = |line: usize| text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
+        let ends = begins.iter().skip(1).map(|line| offset(*line)).chain([text.len()]);
+        let mut tables = begins.iter().zip(ends).map(|(begin, end)| part(source, offset(*begin)..end));
+        let mut all = tables.next().expect("there is a part");
+        tables.for_each(|table| all.extend(table));
+        all.finish()
+    }
+
+    #[test]
+    fn a_table_reads_the_same_in_parts() {
+        let sound = "1\t5\t9\tw\tx\t1\n# x\n2\t4\t9\ta\ty\t1;\n1\t9\t-1\tr\tx\t\n3\t0\t7\tg\tz\t2;\n1\t10\t11\tp\ty\t3;\n";
+        let wrong = [
+            ("x\t1\t2\tr\tx\t\n", "`x` is no client"),
+            ("4\t1\t2\tg\tx\t\n", "in line 1"),
+            ("2\t5\t6\tr\tx\t\n", "two operations"),
+            ("5\t1\t1\tr\tx\t\n6\t1\t1\tr\tx\t\n", "more than 6"),
+            ("5\t1\t1\ta\tx\t;\n6\t1\n", "in line 1"),
+            ("5\t1\t1\tr\tx\t\n6\t1\n", "2 columns"),
+        ];
+        let texts = wrong.map(|(line, cause)| (sound.to_owned() + line, cause));
+        for (text, cause) in [(sound.to_owned(), "")].into_iter().chain(texts) {
+            let told = |rows: Result<Rows<'_>, FormatError>| {
+                rows.map(|rows| (rows.history(), rows.keys().join(" "))).map_err(|error| error.to_string())
+            };
+            let whole = told(joined(&text, &[0]));
+            assert!(
+                whole.as_ref().map_or_else(|error| error.contains(cause), |_| cause.is_empty()),
+                "{whole:?}"
+            );
+            for one in 1..text.lines().count() {
+                for other in one..text.lines().count() {
+                    assert_eq!(told(joined(&text, &[0, one, other])), whole, "{text}");
+                }
+            }
         }
     }
 }
