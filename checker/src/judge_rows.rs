@@ -16,39 +16,48 @@ use crate::model::JudgedHistory;
 use crate::parallel::in_order;
 use crate::render::Lane;
 use crate::spec::Spec;
-use crate::verdict::{Bounds, CheckOutcome};
+use crate::verdict::{Bounds, CheckOutcome, Verdict};
 
 /// Whether the rows of every key are linearizable.
 pub(crate) fn judge_rows(rows: &Rows<'_>, bounds: &Bounds<'_>) -> CheckOutcome {
     let (spec, by_key) = (rows.spec(), rows.by_key());
     let known = decide(&spec, &by_key, rows.keys().len(), bounds);
-    let settled = |known: &Known| known.verdict.is_some_and(is_settled);
-    // The operations of the other keys, for as long as they are referred to.
-    let made: Vec<Vec<Operation<KvOp, KvRet>>> = (0..)
-        .zip(&known)
-        .map(|(key, known)| if settled(known) { Vec::new() } else { by_key.operations(key) })
-        .collect();
-    let pending = rows.keys().iter().zip(known).enumerate().map(|(key, (name, known))| {
-        let (name, ids) = (Cow::Borrowed(*name), by_key.ids(key));
-        if settled(&known) {
-            Pending::settled(name, ids.len(), known)
-        } else {
-            Pending::new(name, Cow::Borrowed(ids), made[key].iter().collect(), known)
-        }
+    // The operations that are needed of the other keys, for as long as they are referred to.
+    let made: Vec<Vec<Operation<KvOp, KvRet>>> =
+        known.iter().enumerate().map(|(key, known)| by_key.operations(key, known.needed)).collect();
+    let pending = rows.keys().iter().zip(known).enumerate().map(|(key, (name, KeyKnown { known, .. }))| {
+        let (name, ids, made) = (Cow::Borrowed(*name), by_key.ids(key), &made[key]);
+        Pending::beginning(name, ids, made.iter().collect(), known)
     });
     conclude(&spec, pending.collect(), bounds)
 }
 
-/// What is known of the keys without a search.
-fn decide(spec: &KvSpec, by_key: &ByKey<'_, '_>, keys: usize, bounds: &Bounds<'_>) -> Vec<Known> {
+/// What is known of a key without a search.
+struct KeyKnown {
+    known: Known,
+    /// How many of its operations the rest of the check needs, from the first on.
+    needed: usize,
+}
+
+fn decide(spec: &KvSpec, by_key: &ByKey<'_, '_>, keys: usize, bounds: &Bounds<'_>) -> Vec<KeyKnown> {
     let stop = Stop::new(bounds);
     in_order(keys, bounds.threads, |key| {
         let (ids, rows) = (by_key.ids(key), by_key.rows(key));
-        match () {
-            () if rows.is_vacuous() => Known::vacuous(bounds),
-            () if stop.after(ids.len()) => Known::NOTHING,
-            () => Known::directly(blocks::decide(spec, &rows).as_ref(), ids, bounds),
-        }
+        let (known, enough) = match () {
+            () if rows.is_vacuous() => (Known::vacuous(bounds), ids.len()),
+            () if stop.after(ids.len()) => (Known::NOTHING, ids.len()),
+            () => {
+                let (direct, enough) = blocks::decide_beginning(spec, &rows).unzip();
+                (Known::directly(direct.as_ref(), ids, bounds), enough.unwrap_or(ids.len()))
+            }
+        };
+        let needed = match known.verdict {
+            Some(verdict) if is_settled(verdict) => 0,
+            // A proof is about all operations.
+            Some(Verdict::Invalid) if !bounds.certificates => enough,
+            _ => ids.len(),
+        };
+        KeyKnown { known, needed }
     })
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct Pending<'h, O, R> {
     key: Cow<'h, str>,
     /// How many operations it has.
     count: usize,
-    /// They are not needed of one that is known to be legal.
+    /// Not all are needed of one whose verdict is known.
     ids: Cow<'h, [OpId]>,
     operations: Vec<&'h Operation<O, R>>,
     known: Known,
@@ -89,10 +89,21 @@ impl<'h, O, R> Pending<'h, O, R> {
         Self { key, count: ids.len(), ids, operations, known, limit: None }
     }
 
-    /// One of so many operations, which need not be looked at any more.
-    pub(crate) fn settled(key: Cow<'h, str>, count: usize, known: Known) -> Self {
-        assert!(known.verdict.is_some_and(is_settled), "the others need their operations");
-        Self { key, count, ids: Cow::Borrowed(&[]), operations: Vec::new(), known, limit: None }
+    /// One with its first operations, which are all that are needed, and the ids of all.
+    pub(crate) fn beginning(
+        key: Cow<'h, str>,
+        ids: &'h [OpId],
+        operations: Vec<&'h Operation<O, R>>,
+        known: Known,
+    ) -> Self {
+        let enough = match known.verdict {
+            Some(Verdict::Valid | Verdict::Vacuous) => true,
+            Some(Verdict::Invalid) => !operations.is_empty(),
+            Some(Verdict::Unknown) | None => operations.len() == ids.len(),
+        };
+        assert!(enough, "what is searched or explained needs its operations");
+        let needed = Cow::Borrowed(&ids[..operations.len()]);
+        Self { key, count: ids.len(), ids: needed, operations, known, limit: None }
     }
 }
 

@@ -91,11 +91,15 @@ pub(super) fn place(view: &View<'_, '_>, placed: &[Placed], order: Vec<u32>) -> 
 fn refuted<'h>(view: &View<'_, 'h>, differing: &[Differing<'h>]) -> Option<Refutation> {
     let mut stays: FxHashMap<Atom<'h>, Option<Stay>> = FxHashMap::default();
     for cas in differing {
-        stays.entry(cas.expected).or_insert_with(|| match view.source(cas.expected, cas.operation) {
-            Ok(None) => Some(Stay { first: NONE, first_return: 0, last: NONE, last_invocation: 0 }),
-            Ok(Some(_)) => Some(Stay { first: NONE, first_return: u64::MAX, last: NONE, last_invocation: 0 }),
-            // Nobody wrote it, or several did.
-            Err(_) => None,
+        stays.entry(cas.expected).or_insert_with(|| {
+            match view.source(cas.expected, view.key.writer(cas.expected).unwrap_or(NONE), cas.operation) {
+                Ok(None) => Some(Stay { first: NONE, first_return: 0, last: NONE, last_invocation: 0 }),
+                Ok(Some(_)) => {
+                    Some(Stay { first: NONE, first_return: u64::MAX, last: NONE, last_invocation: 0 })
+                }
+                // Nobody wrote it, or several did.
+                Err(_) => None,
+            }
         });
     }
     let mut touch = |atom: Atom<'h>, operation: u32| {

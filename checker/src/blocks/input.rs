@@ -7,7 +7,7 @@ use super::NONE;
 use super::cutting::Cutter;
 use super::entry::{Atom, Entries, What};
 use super::view::View;
-use super::writers::Writers;
+use super::writers::{Nearby, Writers};
 use crate::kv::KvSpec;
 
 /// How an operation writes.
@@ -27,7 +27,7 @@ pub(super) struct Write<'h> {
     pub(super) atom: Atom<'h>,
     /// A list that was put as its only element.
     pub(super) bare: bool,
-    /// The first of several of the same atom.
+    /// One of several of the same atom.
     pub(super) several: bool,
 }
 
@@ -35,6 +35,8 @@ pub(super) struct Write<'h> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read<'h> {
     pub(super) operation: u32,
+    /// Of a register: the first write of the value; [`NONE`] if there is none.
+    pub(super) writer: u32,
     pub(super) value: Atom<'h>,
 }
 
@@ -60,6 +62,8 @@ pub(super) struct Key<'h> {
     pub(super) writes: Vec<Write<'h>>,
     /// The values that cas replace.
     pub(super) expected: Vec<Atom<'h>>,
+    /// The first write of each of these; [`NONE`] if there is none.
+    pub(super) expected_writers: Vec<u32>,
     pub(super) writers: Writers,
     /// Cas that failed and do not say what they saw, with what they expected; in the order of their invocations.
     pub(super) differing: Vec<(u32, Atom<'h>)>,
@@ -83,6 +87,7 @@ impl<'h> Key<'h> {
             reads: Vec::new(),
             writes: Vec::new(),
             expected: Vec::new(),
+            expected_writers: Vec::new(),
             writers: Writers::new(&mut []),
             differing: Vec::new(),
         };
@@ -92,6 +97,9 @@ impl<'h> Key<'h> {
             key.add(operation, entries.what(index))?;
         }
         key.writers = Writers::new(&mut key.writes);
+        if matches!(key.kind, Kind::Register) {
+            key.find_writers();
+        }
         if matches!(key.kind, Kind::Text(_)) {
             let tokens = key.writes.iter().filter_map(|write| match write.atom {
                 Atom::Text(token) => Some(token),
@@ -105,7 +113,7 @@ impl<'h> Key<'h> {
     fn add(&mut self, operation: u32, what: What<'h>) -> Option<()> {
         match what {
             What::Failed | What::Unread => {}
-            What::Read(value) => self.reads.push(Read { operation, value }),
+            What::Read(value) => self.reads.push(Read { operation, writer: NONE, value }),
             What::Put(value) => self.write(operation, How::Put, value)?,
             What::Append(value) => self.write(operation, How::Append, value)?,
             What::Swapped { expected, new } => {
@@ -118,7 +126,7 @@ impl<'h> Key<'h> {
                 if !matches!(self.kind, Kind::Register) || seen.kept(self.spec) == expected.kept(self.spec) {
                     return None;
                 }
-                self.reads.push(Read { operation, value: seen });
+                self.reads.push(Read { operation, writer: NONE, value: seen });
             }
             What::Differed(expected) if matches!(self.kind, Kind::Register) => {
                 self.differing.push((operation, expected.kept(self.spec)));
@@ -126,6 +134,18 @@ impl<'h> Key<'h> {
             What::Differed(_) | What::Unclear => return None,
         }
         Some(())
+    }
+
+    /// Looks up who wrote what was seen, once for all views.
+    fn find_writers(&mut self) {
+        let mut nearby = Nearby::new(&self.writes);
+        for read in &mut self.reads {
+            let value = read.value.kept(self.spec);
+            read.writer = nearby.get(&self.writers, value, &self.writes).unwrap_or(NONE);
+        }
+        let mut nearby = Nearby::new(&self.writes);
+        let mut writer = |value: &Atom<'_>| nearby.get(&self.writers, *value, &self.writes).unwrap_or(NONE);
+        self.expected_writers = self.expected.iter().map(&mut writer).collect();
     }
 
     fn write(&mut self, operation: u32, how: How, value: Atom<'h>) -> Option<()> {

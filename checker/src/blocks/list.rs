@@ -10,6 +10,7 @@ use rustc_hash::FxHashSet;
 use super::entry::Atom;
 use super::input::{How, Read};
 use super::view::{Shown, View};
+use super::writers::Nearby;
 use super::{INITIAL, NONE, Placed, Refutation, Stop};
 
 /// A list from one overwrite to the next.
@@ -33,6 +34,7 @@ struct Epochs<'v, 'k, 'h> {
     ends: Vec<usize>,
     /// The first element of the last read that was looked at, and its epoch: the next is mostly of the same.
     recent: Option<(Atom<'h>, u32)>,
+    nearby: Nearby,
 }
 
 /// The operations in their groups and blocks.
@@ -43,6 +45,7 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
         homes: vec![(NONE, 0); view.key.writes.len()],
         ends: Vec::new(),
         recent: None,
+        nearby: Nearby::new(&view.key.writes),
     };
     // By read: its epoch.
     let mut begun = Vec::with_capacity(view.key.reads.len());
@@ -88,7 +91,7 @@ impl<'h> Epochs<'_, '_, 'h> {
         {
             return Ok((shown, epoch));
         }
-        let write = self.view.writer(atom, read.operation)?;
+        let write = self.view.writer_near(&mut self.nearby, atom, read.operation)?;
         let epoch = if self.view.write(write).how == How::Append { INITIAL } else { self.begun_by(write) };
         self.recent = Some((atom, epoch));
         Ok((shown, epoch))
@@ -118,7 +121,7 @@ impl<'h> Epochs<'_, '_, 'h> {
             let Some((atom, end)) = self.view.atom_at(shown, at) else {
                 return Err(Refutation::Phantom { reader }.into());
             };
-            let write = self.view.writer(atom, reader)?;
+            let write = self.view.writer_near(&mut self.nearby, atom, reader)?;
             if at > 0 || put == NONE {
                 let version = u32::try_from(self.ends.len() - first).expect("fewer than operations");
                 self.follows(number, version, write, reader)?;

@@ -140,7 +140,10 @@ fn complete(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<u32>, Stop> {
 /// See [`crate::Spec::decide_directly`]. Nothing is taken on trust: an order is replayed, the claims of a refutation
 /// are looked at again; where either fails, the search decides.
 pub(crate) fn decide<'h, E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E) -> Option<Direct> {
-    let key = Key::read(spec, entries)?;
+    decided(spec, &Key::read(spec, entries)?, entries)
+}
+
+fn decided<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, key: &Key<'h>, entries: &E) -> Option<Direct> {
     match judge(&key.until(u64::MAX)) {
         Ok(order) => {
             let legal = certificate::is_legal(spec, entries, &order);
@@ -156,6 +159,22 @@ pub(crate) fn decide<'h, E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E)
     }
 }
 
+/// The same, and how many of the operations are enough to see that it is illegal: those that had begun when the last
+/// of the witnesses returned, if what was known then refutes the key too. All of them, if it is legal.
+pub(crate) fn decide_beginning<'h, E: Entries<'h> + ?Sized>(
+    spec: &'h KvSpec,
+    entries: &E,
+) -> Option<(Direct, usize)> {
+    let key = Key::read(spec, entries)?;
+    let direct = decided(spec, &key, entries)?;
+    let Direct::Illegal(witnesses) = &direct else { return Some((direct, entries.count())) };
+    let returned = witnesses.iter().map(|witness| key.stamps[*witness as usize].1);
+    let last = returned.filter(|returned| *returned < u64::MAX).max().unwrap_or(u64::MAX);
+    let enough = matches!(judge(&key.until(last)), Err(Stop::Refuted(_)));
+    let begun = key.stamps.partition_point(|(invoked, _)| *invoked <= last);
+    Some((direct, if enough { begun } else { entries.count() }))
+}
+
 /// Explains a key that is illegal: by the anomaly that is complete first, so that nothing of what came later is
 /// needed to see it. `None` if the key is legal or cannot be decided here.
 pub(crate) fn explain(
@@ -165,62 +184,77 @@ pub(crate) fn explain(
 ) -> Option<Violation> {
     let bare: Vec<&KvOperation> = operations.iter().map(|(_, operation)| *operation).collect();
     let key = Key::read(spec, bare.as_slice())?;
-    let stamp = earliest(&key, &bare)?;
-    let view = key.until(stamp);
-    let (refutation, placed) = match view.place() {
-        Err(Stop::Refuted(refutation)) => (refutation, Vec::new()),
-        Err(Stop::Unclear) => return None,
-        Ok(placed) => match complete(&view, &placed) {
-            Err(Stop::Refuted(refutation)) => (refutation, placed),
-            Ok(_) | Err(Stop::Unclear) => return None,
-        },
-    };
+    let Earliest { stamp, refutation, placed } = earliest(&key)?;
     if !certificate::holds(bare.as_slice(), &refutation) {
         return None;
     }
+    let view = key.until(stamp);
     let mut violation = words::Words::new(name, operations, &view, placed).violation(&refutation);
     impossible_since(spec, &mut violation, operations, stamp);
     Some(violation)
 }
 
+/// The refutation that is complete first.
+struct Earliest {
+    /// When it is.
+    stamp: u64,
+    refutation: Refutation,
+    /// The operations in their blocks, if there are any.
+    placed: Vec<Placed>,
+}
+
+impl Earliest {
+    /// What refutes a key as it was known at a stamp.
+    fn at(key: &Key<'_>, stamp: u64) -> Option<Self> {
+        let view = key.until(stamp);
+        let (refutation, placed) = match view.place() {
+            Ok(placed) => match complete(&view, &placed) {
+                Err(Stop::Refuted(refutation)) => (refutation, placed),
+                Ok(_) | Err(Stop::Unclear) => return None,
+            },
+            Err(Stop::Refuted(refutation)) => (refutation, Vec::new()),
+            Err(Stop::Unclear) => return None,
+        };
+        Some(Self { stamp, refutation, placed })
+    }
+
+    /// When the last of the witnesses had returned.
+    fn completed(&self, key: &Key<'_>) -> u64 {
+        let returned = self.refutation.witnesses().into_iter().map(|witness| key.stamps[witness as usize].1);
+        returned.filter(|returned| *returned <= self.stamp).max().unwrap_or(self.stamp)
+    }
+}
+
 /// The first stamp at which the history was illegal already, what was open then being indeterminate. A history that
 /// goes on stays illegal, so it is found by halving, from the witnesses of the whole history backwards: they are
 /// often the only ones, or among the first. `None` if the history is not known to be illegal.
-fn earliest(key: &Key<'_>, operations: &[&KvOperation]) -> Option<u64> {
-    let mut returns: Vec<u64> = operations.iter().filter_map(|operation| operation.returned).collect();
+fn earliest(key: &Key<'_>) -> Option<Earliest> {
+    let returned = key.stamps.iter().map(|(_, returned)| *returned);
+    let mut returns: Vec<u64> = returned.filter(|returned| *returned < u64::MAX).collect();
     returns.sort_unstable();
     returns.dedup();
-    // When the last of the witnesses had completed, if there are any at this stamp.
-    let refuted = |until: u64| match judge(&key.until(until)) {
-        Err(Stop::Refuted(refutation)) => {
-            let witnesses = refutation.witnesses().into_iter();
-            let completed = witnesses.filter_map(|witness| operations[witness as usize].returned);
-            Some(completed.filter(|completed| *completed <= until).max().unwrap_or(until).min(until))
-        }
-        Ok(_) | Err(Stop::Unclear) => None,
-    };
+    let mut earliest = Earliest::at(key, *returns.last()?)?;
     // Refuted at `high`, and not below `low`.
-    let (mut low, mut high) = (0, returns.len().checked_sub(1)?);
-    let mut completed = refuted(u64::MAX)?;
+    let (mut low, mut high) = (0, returns.len() - 1);
     let mut step = 1;
     while low < high {
         // Where the witnesses were complete they mostly are enough; what they rest on may have come later.
+        let completed = earliest.completed(key);
         let known = returns.partition_point(|returned| *returned < completed);
         let probe = if (low..high).contains(&known) {
-            completed = u64::MAX;
             known
         } else if step < high - low {
             high - step
         } else {
             usize::midpoint(low, high)
         };
-        match refuted(returns[probe]) {
-            Some(at) => {
-                (high, completed) = (probe, at);
+        match Earliest::at(key, returns[probe]) {
+            Some(earlier) => {
+                (high, earliest) = (probe, earlier);
                 step *= 2;
             }
             None => low = probe + 1,
         }
     }
-    Some(returns[high])
+    Some(earliest)
 }

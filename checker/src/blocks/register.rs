@@ -4,7 +4,6 @@
 //! write that nothing observed is left out: nobody reads between it and the next write. One whose value was read,
 //! or replaced by a cas that took effect, certainly took effect.
 
-use super::entry::Atom;
 use super::input::How;
 use super::view::View;
 use super::{INITIAL, NONE, Placed, Refutation, Stop};
@@ -45,11 +44,14 @@ impl Chains {
 
     /// Links every cas that takes effect to what it replaces, which then took effect too.
     fn link(&mut self, view: &View<'_, '_>) -> Result<(), Stop> {
-        while let Some(write) = self.pending.pop() {
+        let mut next = 0;
+        while let Some(write) = self.pending.get(next).copied() {
+            next += 1;
             let How::Cas(number) = view.write(write).how else { continue };
             let expected = view.key.expected[number as usize];
             let operation = view.write(write).operation;
-            let source = view.source(expected, operation)?;
+            let first = view.key.expected_writers[number as usize];
+            let source = view.source(expected, first, operation)?;
             let slot = source.map_or(0, |source| source + 1);
             let other = std::mem::replace(&mut self.replaced_by[slot as usize], write);
             if other != NONE {
@@ -91,19 +93,13 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
         }
     }
     // By read: the slot of what it saw.
-    let mut seen = Vec::with_capacity(view.key.reads.len());
-    let mut recent = (Atom::Nil, NONE);
+    let mut seen = Vec::with_capacity(view.reads);
     for read in view.reads() {
-        let value = read.value.kept(view.key.spec);
-        // The next read mostly sees what the last one saw.
-        if recent.1 == NONE || recent.0 != value {
-            let source = view.source(value, read.operation)?;
-            if let Some(source) = source {
-                chains.takes_effect(source);
-            }
-            recent = (value, source.map_or(0, |source| source + 1));
+        let source = view.source(read.value.kept(view.key.spec), read.writer, read.operation)?;
+        if let Some(source) = source {
+            chains.takes_effect(source);
         }
-        seen.push(recent.1);
+        seen.push(source.map_or(0, |source| source + 1));
     }
     chains.link(view)?;
     let mut placed = Vec::with_capacity(seen.len() + writes as usize);

@@ -6,7 +6,8 @@
 use super::entry::Atom;
 use super::input::{Key, Kind, Read, Write};
 use super::order::sorted;
-use super::{Placed, Refutation, Stop, list, register};
+use super::writers::Nearby;
+use super::{NONE, Placed, Refutation, Stop, list, register};
 use crate::value::Value;
 
 /// A key's operations up to a moment.
@@ -80,20 +81,33 @@ impl<'k, 'h> View<'k, 'h> {
 
     /// The only write of an atom that `reader` saw.
     pub(super) fn writer(&self, atom: Atom<'h>, reader: u32) -> Result<u32, Stop> {
-        match self.key.writer(atom) {
+        self.only(self.key.writer(atom), reader)
+    }
+
+    /// The same, of several that were written one soon after the other.
+    pub(super) fn writer_near(&self, nearby: &mut Nearby, atom: Atom<'h>, reader: u32) -> Result<u32, Stop> {
+        self.only(nearby.get(&self.key.writers, atom, &self.key.writes), reader)
+    }
+
+    /// The first write of what `reader` saw, if it is the only one.
+    fn only(&self, first: Option<u32>, reader: u32) -> Result<u32, Stop> {
+        match first {
             None => Err(Refutation::Phantom { reader }.into()),
             Some(write) if self.key.writes[write as usize].several => Err(Stop::Unclear),
             Some(write) => Ok(write),
         }
     }
 
-    /// The write that made a register hold `atom`, `None` for the initial state.
-    pub(super) fn source(&self, atom: Atom<'h>, reader: u32) -> Result<Option<u32>, Stop> {
-        if atom != Atom::Nil {
-            return self.writer(atom, reader).map(Some);
+    /// The write that made a register hold `atom`, `None` for the initial state; given the first write of it, if there
+    /// is one.
+    pub(super) fn source(&self, atom: Atom<'h>, first: u32, reader: u32) -> Result<Option<u32>, Stop> {
+        let first = (first != NONE).then_some(first);
+        match (atom, first) {
+            (Atom::Nil, None) => Ok(None),
+            // Nil again after the initial state: which of the two was seen is not known.
+            (Atom::Nil, Some(_)) => Err(Stop::Unclear),
+            _ => self.only(first, reader).map(Some),
         }
-        // Nil again after the initial state: which of the two was seen is not known.
-        if self.has_writer(atom) { Err(Stop::Unclear) } else { Ok(None) }
     }
 
     /// The list that a read shows; `None` if it is none that the key could ever hold.

@@ -1,7 +1,9 @@
 //! Who wrote what: a table from atoms to the writes of a key.
 //!
 //! Eight bytes a slot: the number of a write and a part of its atom's hash, so that a look-up rarely touches a write
-//! other than the one it is for. At most half full, probed in line.
+//! other than the one it is for. At most half full, probed in line. What is read was mostly written a moment ago, so
+//! there is a second, small table of the writes around the last one that was found: it stays in the processor's cache,
+//! which a table of a million writes does not.
 
 use std::hash::Hasher;
 
@@ -38,18 +40,20 @@ fn hash(atom: Atom<'_>) -> u64 {
 }
 
 impl Writers {
-    /// The first writes of all atoms; those of which there are several are marked so.
+    /// The first writes of all atoms; all those of one atom are marked if there are several.
     pub(super) fn new(writes: &mut [Write<'_>]) -> Self {
         let mut writers =
             Self { slots: vec![Slot { tag: 0, write: NONE }; (writes.len() * 2).next_power_of_two()] };
         for index in 0..writes.len() {
-            let (place, tag) = writers.find(writes[index].atom, writes);
+            let atom = writes[index].atom;
+            let (place, tag) = writers.find(atom, hash(atom), writes);
             let known = writers.slots[place].write;
             if known == NONE {
                 let write = u32::try_from(index).expect("fewer than there are operations");
                 writers.slots[place] = Slot { tag, write };
             } else {
                 writes[known as usize].several = true;
+                writes[index].several = true;
             }
         }
         writers
@@ -57,13 +61,16 @@ impl Writers {
 
     /// The first write of an atom.
     pub(super) fn get(&self, atom: Atom<'_>, writes: &[Write<'_>]) -> Option<u32> {
-        let write = self.slots[self.find(atom, writes).0].write;
+        self.get_hashed(atom, hash(atom), writes)
+    }
+
+    fn get_hashed(&self, atom: Atom<'_>, hash: u64, writes: &[Write<'_>]) -> Option<u32> {
+        let write = self.slots[self.find(atom, hash, writes).0].write;
         (write != NONE).then_some(write)
     }
 
     /// The slot of an atom, or the free one where it would be; and its tag.
-    fn find(&self, atom: Atom<'_>, writes: &[Write<'_>]) -> (usize, u32) {
-        let hash = hash(atom);
+    fn find(&self, atom: Atom<'_>, hash: u64, writes: &[Write<'_>]) -> (usize, u32) {
         let (tag, mask) = ((hash >> 32) as u32, self.slots.len() - 1);
         #[expect(clippy::cast_possible_truncation, reason = "the mask keeps the lowest bits")]
         let mut place = hash as usize & mask;
@@ -75,5 +82,91 @@ impl Writers {
             }
             place = (place + 1) & mask;
         }
+    }
+}
+
+/// Slots of the small table.
+const NEAR: usize = 1 << 12;
+/// How many writes beyond the last one that was found it should have, and how many are added with each look-up.
+const AHEAD: usize = 1 << 9;
+const STEP: usize = 4;
+
+/// The small table: finds what [`Writers`] does, sooner where one look-up is for a write near that of the last.
+#[derive(Debug)]
+pub(super) struct Nearby {
+    /// Writes by hash, the latest that was added; empty where the large table is small itself.
+    slots: Vec<u32>,
+    /// The next write to be added.
+    next: usize,
+}
+
+impl Nearby {
+    pub(super) fn new(writes: &[Write<'_>]) -> Self {
+        Self { slots: if writes.len() < NEAR { Vec::new() } else { vec![NONE; NEAR] }, next: 0 }
+    }
+
+    /// The first write of an atom.
+    pub(super) fn get(&mut self, writers: &Writers, atom: Atom<'_>, writes: &[Write<'_>]) -> Option<u32> {
+        let hash = hash(atom);
+        if self.slots.is_empty() {
+            return writers.get_hashed(atom, hash, writes);
+        }
+        let near = self.slots[place(hash)];
+        let only = |near: u32| writes[near as usize].atom == atom && !writes[near as usize].several;
+        let found =
+            if near != NONE && only(near) { Some(near) } else { writers.get_hashed(atom, hash, writes) };
+        if let Some(found) = found {
+            self.follow(found as usize, writes);
+        }
+        found
+    }
+
+    fn follow(&mut self, found: usize, writes: &[Write<'_>]) {
+        if self.next < found || self.next > found + 2 * AHEAD {
+            self.next = found;
+        }
+        let until = (found + AHEAD).min(self.next + STEP).min(writes.len());
+        for (write, number) in writes.iter().zip(0..).take(until).skip(self.next) {
+            self.slots[place(hash(write.atom))] = number;
+        }
+        self.next = self.next.max(until);
+    }
+}
+
+/// By the upper bits, which are the best.
+fn place(hash: u64) -> usize {
+    usize::try_from(hash >> 52).expect("twelve bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::input::How;
+    use super::*;
+
+    #[test]
+    fn what_is_near_is_what_is_found_anywhere() {
+        let value = |number: usize| i64::try_from(number * 7 % 20_000).unwrap();
+        let write = |number: usize| Write {
+            operation: u32::try_from(number).unwrap(),
+            how: How::Put,
+            atom: Atom::Int(value(number)),
+            bare: false,
+            several: false,
+        };
+        // Of the last thousand, each is written a second time.
+        let mut writes: Vec<Write<'_>> = (0..21_000).map(write).collect();
+        let writers = Writers::new(&mut writes);
+        let mut nearby = Nearby::new(&writes);
+        let (mut near, all) = (0, 30_000usize);
+        for number in 0..all {
+            // Forwards, with a look back and one far away now and then; some that nobody wrote.
+            let number = if number % 13 == 0 { number * 31 % all } else { number.saturating_sub(number % 5) };
+            let atom = Atom::Int(if number < 21_000 { value(number) } else { -1 });
+            let expected = writers.get(atom, &writes);
+            let hit = nearby.slots[place(hash(atom))];
+            near += usize::from(hit != NONE && Some(hit) == expected);
+            assert_eq!(nearby.get(&writers, atom, &writes), expected, "{number}");
+        }
+        assert!(near > 10_000, "the small table is of use: {near}");
     }
 }

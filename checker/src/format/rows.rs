@@ -289,11 +289,14 @@ impl ByKey<'_, '_> {
         rows
     }
 
-    /// A key's operations as a history has them.
-    pub(crate) fn operations(&self, key: usize) -> Vec<Operation<KvOp, KvRet>> {
+    /// A key's first operations, so many, as a history has them.
+    pub(crate) fn operations(&self, key: usize, count: usize) -> Vec<Operation<KvOp, KvRet>> {
+        if count == 0 {
+            return Vec::new();
+        }
         let name: Arc<str> = self.rows.keys[key].into();
         let typed = |id: &OpId| self.rows.typed(&self.rows.rows[id.index()], Arc::clone(&name));
-        self.ids(key).iter().map(typed).collect()
+        self.ids(key)[..count].iter().map(typed).collect()
     }
 }
 

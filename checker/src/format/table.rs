@@ -14,6 +14,8 @@ use crate::history::{Malformed, ProcessId};
 const NONE: u32 = u32::MAX;
 /// Rows of one table, at most; there may be as many keys.
 const ROWS_MAX: usize = Target::KEYS_MAX / 2 - 1;
+/// Processes with smaller numbers than this are numbered without hashing.
+const SMALL_PROCESSES: usize = 1 << 10;
 const REGISTER: &str = "register (r w c)";
 const LIST: &str = "list (g p a)";
 
@@ -42,8 +44,12 @@ pub(super) struct Table<'a> {
     rows: Vec<Row>,
     keys: Vec<Key<'a>>,
     key_numbers: FxHashMap<&'a str, u32>,
+    /// The key of the last row: the next one is often of the same.
+    recent_key: u32,
     processes: Vec<u64>,
     process_numbers: FxHashMap<u64, u32>,
+    /// The numbers of those below [`SMALL_PROCESSES`]; [`NONE`] if they have none yet.
+    small_processes: Vec<u32>,
     /// Lines so far.
     pub(super) lines: u32,
     /// What is wrong with the line at which reading ended.
@@ -57,8 +63,10 @@ impl<'a> Table<'a> {
             rows: Vec::new(),
             keys: Vec::new(),
             key_numbers: FxHashMap::default(),
+            recent_key: 0,
             processes: Vec::new(),
             process_numbers: FxHashMap::default(),
+            small_processes: vec![NONE; SMALL_PROCESSES],
             lines: 0,
             failure: None,
         }
@@ -67,18 +75,25 @@ impl<'a> Table<'a> {
     /// The number of a name, the next if it is new.
     fn process(&mut self, process: u64) -> u32 {
         let next = number(self.processes.len());
-        *self.process_numbers.entry(process).or_insert_with(|| {
+        let small = usize::try_from(process).ok().and_then(|small| self.small_processes.get_mut(small));
+        let known = small.unwrap_or_else(|| self.process_numbers.entry(process).or_insert(NONE));
+        if *known == NONE {
+            *known = next;
             self.processes.push(process);
-            next
-        })
+        }
+        *known
     }
 
     fn key(&mut self, name: &'a str) -> u32 {
+        if self.keys.get(self.recent_key as usize).is_some_and(|recent| recent.name == name) {
+            return self.recent_key;
+        }
         let next = number(self.keys.len());
-        *self.key_numbers.entry(name).or_insert_with(|| {
+        self.recent_key = *self.key_numbers.entry(name).or_insert_with(|| {
             self.keys.push(Key { name, first: [NONE; 2] });
             next
-        })
+        });
+        self.recent_key
     }
 
     /// Adds a row.
