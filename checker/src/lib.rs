@@ -18,6 +18,7 @@ pub mod kv;
 pub mod linearizable;
 pub mod model;
 pub mod models;
+mod no_order;
 mod observed;
 mod overwritten;
 mod parallel;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::search::{Decision, Search};
-use squall_checker::{
-    Bounds, Check, Completion, Direct, Linearizable, Operation, ProcessId, Spec, Value, Verdict,
-};
+use squall_checker::{Bounds, Completion, Direct, Operation, ProcessId, Spec, Value, Verdict};
 
 mod common;
+#[path = "common/verified.rs"]
+mod verified;
 use common::{Random, brute_force, history, verify_edges, verify_order};
 
 type KvOperation = Operation<KvOp, KvRet>;
@@ -119,7 +119,7 @@ fn blocks_agree_with_brute_force() {
         *(if expected { &mut legal } else { &mut illegal }) += 1;
         if !expected {
             let history = history(&operations);
-            let outcome = Linearizable.check(&spec, &history, &Bounds::default());
+            let outcome = verified::linearizable(&spec, &history, &Bounds::default());
             assert_eq!(outcome.verdict, Verdict::Invalid);
             outcome.violations.iter().for_each(|violation| verify_edges(&history, violation));
         }

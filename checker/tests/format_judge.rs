@@ -5,8 +5,11 @@ use squall_checker::format::{Format, Recorded};
 use squall_checker::judge::{FailedCas, Judged, Model, Options, judge};
 use squall_checker::{Bounds, Verdict};
 
+#[path = "common/judged.rs"]
+mod verified;
+
 fn read_and_judged<'a>(name: &'a str, text: &'a str, options: &Options) -> (Recorded<'a>, Judged<'a>) {
-    judge(name, text.as_bytes(), options, &Bounds::default()).unwrap_or_else(|error| panic!("{error}"))
+    verified::judged(name, text, options, &Bounds::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn judged<'a>(name: &'a str, text: &'a str, options: &Options) -> Judged<'a> {
@@ -82,7 +85,7 @@ fn what_needs_no_search_is_decided_within_any_bounds() {
     let text = appended("[4,17]");
     let bounds = Bounds { steps_max: 0, ..Bounds::default() };
     let verdict = |text: &str| {
-        let (_, judged) = judge("h.jsonl", text.as_bytes(), &Options::default(), &bounds).unwrap();
+        let (_, judged) = verified::judged("h.jsonl", text, &Options::default(), &bounds).unwrap();
         judged.outcome.verdict
     };
     assert_eq!(verdict(&text), Verdict::Valid);

@@ -23,6 +23,7 @@ mod writers;
 
 use crate::history::{Indexed, Operation};
 use crate::kv::{KvOp, KvRet, KvSpec};
+use crate::no_order::{self, NoOrder};
 use crate::spec::Direct;
 use crate::verdict::Violation;
 use crate::words::impossible_since;
@@ -111,20 +112,8 @@ impl Refutation {
     }
 }
 
-/// Why there are no blocks.
-#[derive(Debug)]
-enum Stop {
-    /// The key is illegal.
-    Refuted(Refutation),
-    /// The key is not of the kind that can be decided here.
-    Unclear,
-}
-
-impl From<Refutation> for Stop {
-    fn from(refutation: Refutation) -> Self {
-        Self::Refuted(refutation)
-    }
-}
+/// Why there are no blocks, or no order of them.
+type Stop = NoOrder<Refutation>;
 
 /// An order of the operations that the view holds to be complete, or why there is none.
 fn judge(view: &View<'_, '_>) -> Result<Vec<u32>, Stop> {
@@ -137,26 +126,18 @@ fn complete(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<u32>, Stop> {
     if view.key.differing.is_empty() { Ok(order) } else { apart::place(view, placed, order) }
 }
 
-/// See [`crate::Spec::decide_directly`]. Nothing is taken on trust: an order is replayed, the claims of a refutation
-/// are looked at again; where either fails, the search decides.
+/// See [`crate::Spec::decide_directly`].
 pub(crate) fn decide<'h, E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E) -> Option<Direct> {
     decided(spec, &Key::read(spec, entries)?, entries)
 }
 
 fn decided<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, key: &Key<'h>, entries: &E) -> Option<Direct> {
-    match judge(&key.until(u64::MAX)) {
-        Ok(order) => {
-            let legal = certificate::is_legal(spec, entries, &order);
-            debug_assert!(legal, "the order of the blocks is legal");
-            legal.then_some(Direct::Legal(order))
-        }
-        Err(Stop::Refuted(refutation)) => {
-            let holds = certificate::holds(entries, &refutation);
-            debug_assert!(holds, "the witnesses show what is claimed: {refutation:?}");
-            holds.then(|| Direct::Illegal(refutation.witnesses()))
-        }
-        Err(Stop::Unclear) => None,
-    }
+    no_order::decided(
+        judge(&key.until(u64::MAX)),
+        |order| certificate::is_legal(spec, entries, order),
+        |refutation| certificate::holds(entries, refutation),
+        Refutation::witnesses,
+    )
 }
 
 /// The same, and how many of the operations are enough to see that it is illegal: those that had begun when the last

@@ -11,6 +11,8 @@ mod ledger;
 mod objects;
 mod objects_words;
 mod recorded;
+#[path = "../common/judged.rs"]
+mod recorded_verified;
 #[path = "../common/verified.rs"]
 mod verified;
 

@@ -1,15 +1,15 @@
 //! Recorded histories of every model: how they are read, guessed and judged, and which errors they get.
 
-use squall_checker::judge::{Model, Options, judge};
+use squall_checker::judge::{Model, Options};
 use squall_checker::{Bounds, Verdict};
 
-use crate::lines;
+use crate::{lines, recorded_verified};
 
 /// The verdict on a history of Jepsen's, with what is wrong or why it cannot be judged.
 fn judged(model: Option<&str>, history: &str) -> String {
     let model = model.map(|name| name.parse::<Model>().unwrap());
     let options = Options { model, ..Options::default() };
-    let answer = judge("history.edn", history.as_bytes(), &options, &Bounds::default());
+    let answer = recorded_verified::judged("history.edn", history, &options, &Bounds::default());
     match answer {
         Err(error) => error.to_string(),
         Ok((_, judged)) => {

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use squall_checker::transactions::{self, Datatype, Level, Options, TransactionHistory, verify};
-use squall_checker::{Bounds, EdgeKind, OpId, Verdict};
+use squall_checker::transactions::{self, Datatype, Level, TransactionHistory, verify};
+use squall_checker::{EdgeKind, OpId, Verdict};
 
 use crate::script::script;
+use crate::verified::verified;
 
 fn judge(history: &TransactionHistory, level: Level) -> transactions::Judgement {
-    transactions::check(history, &Options { level }, &Bounds::default())
+    verified(history, level)
 }
 
 /// The only violation, in words, with what became of the levels.

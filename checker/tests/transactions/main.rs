@@ -7,3 +7,4 @@ mod cases;
 mod explanations;
 mod oracle;
 mod script;
+mod verified;

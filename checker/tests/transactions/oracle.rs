@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use squall_checker::transactions::{
-    self, Datatype, Level, MicroOperation, Options, Standing, Transaction, TransactionHistory, verify,
+    self, Datatype, Level, MicroOperation, Standing, Transaction, TransactionHistory,
 };
 use squall_checker::{Bounds, Completion, Value, Verdict};
 
 use crate::cases::{case, history};
 use crate::random::Random;
+use crate::verified::verified;
 
 type State = BTreeMap<String, Value>;
 
@@ -142,23 +143,6 @@ impl Drop for Case<'_> {
             }
         }
     }
-}
-
-/// Everything that a judgement claims is checked by the verifier.
-fn verified(history: &TransactionHistory, level: Level) -> transactions::Judgement {
-    let judged = transactions::check(history, &Options { level }, &Bounds::default());
-    if let Some((level, order)) = &judged.order {
-        assert_eq!(verify::serial_order(history, *level, order), Ok(()));
-    }
-    for violation in &judged.outcome.violations {
-        assert!(violation.operations.is_sorted() && !violation.operations.is_empty());
-        assert!(!violation.message.is_empty() && !violation.steps.is_empty());
-        let tried = violation.kind.starts_with("no-serial-order");
-        if let (Err(refuted), false) = (verify::violation(history, violation), tried) {
-            panic!("{refuted}: {violation:#?}");
-        }
-    }
-    judged
 }
 
 const SERIAL: [Level; 3] = [Level::Serializable, Level::StrongSessionSerializable, Level::StrictSerializable];

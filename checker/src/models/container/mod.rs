@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::{Keyed, replay};
 use crate::certificate::Reduction;
 use crate::history::{Indexed, OpId, Operation, Reduced};
+use crate::no_order::{self, NoOrder};
 use crate::spec::{Direct, Spec, without_unobserved};
 use crate::value::Value;
 use crate::verdict::Violation;
@@ -253,19 +254,12 @@ impl Spec for Container {
     }
 
     fn decide_directly(&self, operations: &[&ContainerOperation]) -> Option<Direct> {
-        match judge(self.discipline, operations) {
-            Ok(order) => {
-                let legal = replay::is_legal(self, operations, &order);
-                debug_assert!(legal, "the order that was found is legal");
-                legal.then_some(Direct::Legal(order))
-            }
-            Err(Stop::Refuted(refutation)) => {
-                let holds = refutation.holds(operations, self.discipline);
-                debug_assert!(holds, "the witnesses show what is claimed: {refutation:?}");
-                holds.then(|| Direct::Illegal(refutation.witnesses()))
-            }
-            Err(Stop::Unclear) => None,
-        }
+        no_order::decided(
+            judge(self.discipline, operations),
+            |order| replay::is_legal(self, operations, order),
+            |refutation| refutation.holds(operations, self.discipline),
+            |refutation| refutation.witnesses(),
+        )
     }
 
     fn state_bytes(&self, state: &Contents) -> usize {
@@ -357,19 +351,7 @@ impl Discipline {
 }
 
 /// Why there is no order.
-#[derive(Debug)]
-enum Stop {
-    /// None is legal.
-    Refuted(Refutation),
-    /// The history is not of the kind that can be decided here.
-    Unclear,
-}
-
-impl From<Refutation> for Stop {
-    fn from(refutation: Refutation) -> Self {
-        Self::Refuted(refutation)
-    }
-}
+type Stop = NoOrder<Refutation>;
 
 /// A legal order, or why there is none.
 ///

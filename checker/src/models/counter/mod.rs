@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Keyed, replay};
 use crate::history::{Indexed, Operation};
+use crate::no_order::{self, NoOrder};
 use crate::spec::{Direct, Spec};
 use crate::verdict::Violation;
 
-use monitor::Stop;
 pub(crate) use recorded::COUNTER;
 
 /// What is done to a counter.
@@ -81,19 +81,12 @@ impl Spec for Counter {
     }
 
     fn decide_directly(&self, operations: &[&CounterOperation]) -> Option<Direct> {
-        match monitor::order(operations) {
-            Ok(order) => {
-                let legal = replay::is_legal(self, operations, &order);
-                debug_assert!(legal, "the order that was found is legal");
-                legal.then_some(Direct::Legal(order))
-            }
-            Err(Stop::Refuted(refutation)) => {
-                let holds = refutation.holds(operations);
-                debug_assert!(holds, "the witnesses show what is claimed: {refutation:?}");
-                holds.then(|| Direct::Illegal(refutation.witnesses()))
-            }
-            Err(Stop::Unclear) => None,
-        }
+        no_order::decided(
+            monitor::order(operations),
+            |order| replay::is_legal(self, operations, order),
+            |refutation| refutation.holds(operations),
+            |refutation| refutation.witnesses(),
+        )
     }
 
     fn explain(
@@ -104,7 +97,7 @@ impl Spec for Counter {
     ) -> Option<Violation> {
         let bare: Vec<&CounterOperation> = operations.iter().map(|(_, operation)| *operation).collect();
         match monitor::order(&bare) {
-            Err(Stop::Refuted(refutation)) if refutation.holds(&bare) => {
+            Err(NoOrder::Refuted(refutation)) if refutation.holds(&bare) => {
                 Some(words::violation(self, key, operations, &refutation))
             }
             _ => None,

@@ -13,6 +13,7 @@ use std::ops::Not;
 
 use super::{CounterAction, CounterOperation, CounterRet};
 use crate::history::Completion;
+use crate::no_order::NoOrder;
 
 /// Why no order is legal: two reads and what must have been added between them. Operations are indices into those
 /// that were judged.
@@ -37,12 +38,7 @@ pub(super) enum Why {
 }
 
 /// Why there is no order.
-#[derive(Debug)]
-pub(super) enum Stop {
-    Refuted(Refutation),
-    /// Additions differ.
-    Unclear,
-}
+pub(super) type Stop = NoOrder<Refutation>;
 
 /// Additions and reads with their times, as far as they count.
 struct Input {

@@ -18,11 +18,12 @@ use serde::{Deserialize, Serialize};
 use super::{Keyed, replay};
 use crate::certificate::Reduction;
 use crate::history::{Completion, Indexed, OpId, Operation, Reduced};
+use crate::no_order::{self, NoOrder};
 use crate::spec::{Direct, Spec, without_unobserved};
 use crate::value::Value;
 use crate::verdict::Violation;
 
-use monitor::{Input, Stop};
+use monitor::Input;
 pub(crate) use recorded::SET;
 
 /// What is done to a set.
@@ -112,19 +113,12 @@ impl Spec for Set {
     }
 
     fn decide_directly(&self, operations: &[&SetOperation]) -> Option<Direct> {
-        match Input::read(operations).and_then(|input| input.order()) {
-            Ok(order) => {
-                let legal = replay::is_legal(self, operations, &order);
-                debug_assert!(legal, "the order that was found is legal");
-                legal.then_some(Direct::Legal(order))
-            }
-            Err(Stop::Refuted(refutation)) => {
-                let holds = refutation.holds(operations);
-                debug_assert!(holds, "the witnesses show what is claimed: {refutation:?}");
-                holds.then(|| Direct::Illegal(refutation.witnesses()))
-            }
-            Err(Stop::Unclear) => None,
-        }
+        no_order::decided(
+            Input::read(operations).and_then(|input| input.order()),
+            |order| replay::is_legal(self, operations, order),
+            |refutation| refutation.holds(operations),
+            |refutation| refutation.witnesses(),
+        )
     }
 
     fn state_bytes(&self, state: &BTreeSet<Value>) -> usize {
@@ -156,7 +150,7 @@ impl Spec for Set {
     ) -> Option<Violation> {
         let bare: Vec<&SetOperation> = operations.iter().map(|(_, operation)| *operation).collect();
         match Input::read(&bare).and_then(|input| input.order()) {
-            Err(Stop::Refuted(refutation)) if refutation.holds(&bare) => {
+            Err(NoOrder::Refuted(refutation)) if refutation.holds(&bare) => {
                 Some(words::Words::new(self, key, operations).violation(&refutation))
             }
             _ => None,

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::{SetAction, SetOperation, SetRet, shown};
 use crate::history::Completion;
+use crate::no_order::NoOrder;
 use crate::value::Value;
 
 /// Why no order is legal. Operations are indices into those that were judged.
@@ -31,18 +32,7 @@ pub(super) enum Refutation {
 }
 
 /// Why there is no order.
-#[derive(Debug)]
-pub(super) enum Stop {
-    Refuted(Refutation),
-    /// An element was added twice.
-    Unclear,
-}
-
-impl From<Refutation> for Stop {
-    fn from(refutation: Refutation) -> Self {
-        Self::Refuted(refutation)
-    }
-}
+pub(super) type Stop = NoOrder<Refutation>;
 
 /// No version: no read shows it.
 const NEVER: u32 = u32::MAX;

@@ -1,6 +1,7 @@
 //! `squall check`: judges recorded histories, of this program or of others, or converts them; no simulation.
 
 mod inputs;
+mod ledger;
 mod proof;
 mod tell;
 mod watch;
@@ -132,6 +133,26 @@ fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(expected)
 }
 
+/// What came of one history.
+#[derive(Clone, Copy)]
+struct Checked {
+    verdict: Verdict,
+    operations: usize,
+    /// Whether its proof holds, if it was looked at.
+    is_proven: bool,
+}
+
+/// The worse of two codes. Their numbers are their order of severity, but for 0, and for mistakes of this program,
+/// after which nothing else can be believed.
+fn worse(one: Exit, other: Exit) -> Exit {
+    let rank = |exit: &Exit| match exit {
+        Exit::Internal => 0,
+        Exit::Valid => u8::MAX,
+        code => *code as u8,
+    };
+    std::cmp::min_by_key(one, other, rank)
+}
+
 impl CheckCommand {
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
         let console = self.output.console();
@@ -166,9 +187,9 @@ impl CheckCommand {
         let several = inputs.len() > 1 || self.paths.iter().any(|path| path.is_dir());
         for input in &inputs {
             let exit = match self.check(&console, input) {
-                Ok((verdict, operations)) => {
-                    summary.count(Some((verdict, operations)));
-                    Exit::from(verdict)
+                Ok(checked) => {
+                    summary.count(Some((checked.verdict, checked.operations)));
+                    if checked.is_proven { Exit::from(checked.verdict) } else { Exit::Internal }
                 }
                 Err(error) => {
                     let error = told(&error);
@@ -181,8 +202,7 @@ impl CheckCommand {
                     Exit::Usage
                 }
             };
-            // The numbers of the codes are their order of severity, but for 0.
-            worst = if worst == Exit::Valid || (exit != Exit::Valid && exit < worst) { exit } else { worst };
+            worst = worse(worst, exit);
         }
         if several && !inputs.is_empty() {
             console.say(summary.text());
@@ -193,8 +213,8 @@ impl CheckCommand {
         Ok(worst)
     }
 
-    /// Judges one history; its verdict and how many operations it has.
-    fn check(&self, console: &Console, input: &Input) -> anyhow::Result<(Verdict, usize)> {
+    /// Judges one history.
+    fn check(&self, console: &Console, input: &Input) -> anyhow::Result<Checked> {
         let name = input.name();
         let watch = Watch::start(console, self.timeout);
         let (bytes, packing) = input.read()?;
@@ -231,10 +251,8 @@ impl CheckCommand {
         if let Some(path) = &self.certificate {
             proof::write(console, path, &recorded, &judged)?;
         }
-        if self.verify {
-            proof::verify(console, &name, &judged)?;
-        }
-        Ok((verdict, judged.operations.total()))
+        let is_proven = !self.verify || proof::verify(console, &name, &judged)?;
+        Ok(Checked { verdict, operations: judged.operations.total(), is_proven })
     }
 
     /// Writes a history in another format.
@@ -276,6 +294,22 @@ impl CheckCommand {
                 let known = ["jsonl", "edn", "tsv"];
                 let unknown = crate::soak::UnknownName::new("format", &text, &known);
                 anyhow::bail!("{unknown}, or a file that ends so")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_code_counts() {
+        let by_severity =
+            [Exit::Internal, Exit::Invalid, Exit::Usage, Exit::Unknown, Exit::Vacuous, Exit::Valid];
+        for (at, one) in by_severity.iter().enumerate() {
+            for other in &by_severity[at..] {
+                assert_eq!((worse(*one, *other), worse(*other, *one)), (*one, *one));
             }
         }
     }

@@ -81,6 +81,9 @@ impl Told<'_> {
         if outcome.violations.len() > VIOLATIONS_MAX {
             text += &format!("\n  and {} more", outcome.violations.len() - VIOLATIONS_MAX);
         }
+        if detail.explain || detail.verbose || outcome.verdict == Verdict::Invalid {
+            text += &super::ledger::text(recorded);
+        }
         plain(&(text + &table(&outcome.partitions, detail.verbose)))
     }
 
