@@ -126,10 +126,11 @@ impl Nearby {
             self.next = found;
         }
         let until = (found + AHEAD).min(self.next + STEP).min(writes.len());
-        for (write, number) in writes.iter().zip(0..).take(until).skip(self.next) {
-            self.slots[place(hash(write.atom))] = number;
+        while self.next < until {
+            let write = u32::try_from(self.next).expect("fewer than there are operations");
+            self.slots[place(hash(writes[self.next].atom))] = write;
+            self.next += 1;
         }
-        self.next = self.next.max(until);
     }
 }
 
