@@ -107,6 +107,8 @@ pub struct Typed<S: Spec> {
     pub spec: S,
     /// The history.
     pub history: Arc<History<S::Op, S::Ret>>,
+    /// Whether its verdicts have certificates: those of checks other than linearizability have none.
+    pub certified: bool,
 }
 
 impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
@@ -132,7 +134,11 @@ impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
     }
 
     fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {
-        verify_all(&self.spec, &self.history, outcome)
+        if self.certified {
+            verify_all(&self.spec, &self.history, outcome)
+        } else {
+            Err(NotProven::NoCertificates)
+        }
     }
 }
 
@@ -261,7 +267,7 @@ fn judge_key_value<'a>(
         history = Arc::new(without_evidence(&history));
     }
     let outcome = judge_history(&history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec: spec_of(&history), history }) })
+    Ok(Answer { outcome, history: Arc::new(Typed { spec: spec_of(&history), history, certified: true }) })
 }
 
 /// Judges a recorded history by the check [`Linearizable`]; the specification may depend on the whole history.
@@ -276,7 +282,7 @@ pub fn judge_linearizable<'a, S: RecordedSpec + Debug + Send + 'static>(
     let history = Arc::new(recorded.typed::<S>()?);
     let spec = spec_of(&history);
     let outcome = Linearizable.check(&spec, &history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec, history }) })
+    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, certified: true }) })
 }
 
 impl Model {

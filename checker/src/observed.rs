@@ -1,9 +1,9 @@
 //! Which indeterminate writes of a key nobody could have seen, so that the search may leave them out.
 //!
 //! A write of `v` is left out only if no operation that tells something of the state could have run while a trace
-//! of `v` was in it. Where in doubt it stays: leaving out less is always sound. Cost is linear in the history.
+//! of `v` was in it, or if others like it are enough. Where in doubt it stays: leaving out less is always sound. Cost is linear in the history.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::history::{Completion, Operation};
 use crate::kv::{KvOp, KvRet};
@@ -102,7 +102,44 @@ pub(crate) fn unobserved(operations: &[&Operation<KvOp, KvRet>]) -> Vec<bool> {
     if seen.text_bytes.saturating_mul(candidates.len()) > TEXT_COST_MAX {
         candidates.retain(|(_, trace)| !matches!(trace, Value::Text(_)));
     }
-    leave_out(operations, candidates, seen)
+    let mut left_out = leave_out(operations, candidates, seen);
+    leave_out_alike(operations, &mut left_out);
+    left_out
+}
+
+/// Leaves out of the indeterminate puts of one value all but as many as something may see, the first to be invoked.
+///
+/// Proof. A put that nothing sees before the next overwrite need not be in a legal order (as above), so there is one
+/// in which something of its own sees each of these. Hence it has no more of them than what may see the value, and
+/// each that is not among the first may change places with one of these that is not in the order: they are invoked
+/// earlier and never return. Only where nothing is appended: then whoever sees a value sees the whole of it.
+fn leave_out_alike(operations: &[&Operation<KvOp, KvRet>], left_out: &mut [bool]) {
+    if operations.iter().any(|operation| matches!(operation.op, KvOp::Append { .. })) {
+        return;
+    }
+    let mut needed: FxHashMap<&Value, usize> = FxHashMap::default();
+    for (operation, left_out) in operations.iter().zip(&*left_out) {
+        let sees = match (&operation.op, operation.ret()) {
+            (_, Some(KvRet::Value(value) | KvRet::Mismatch(Some(value)))) => value,
+            (KvOp::Cas { expected, .. }, _) if operation.completion != Completion::Fail && !left_out => {
+                expected
+            }
+            _ => continue,
+        };
+        *needed.entry(sees).or_default() += 1;
+    }
+    for (operation, left_out) in operations.iter().zip(left_out) {
+        let (KvOp::Put { value, .. }, Completion::Info) = (&operation.op, &operation.completion) else {
+            continue;
+        };
+        if *left_out || trace(value).is_none() {
+            continue;
+        }
+        match needed.get_mut(value) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => *left_out = true,
+        }
+    }
 }
 
 /// Keeps the candidates that what was seen may show, then those that a kept cas expects, and so on; a kept

@@ -11,8 +11,9 @@ use crate::spec::Spec;
 use crate::value::Value;
 use crate::verdict::Bounds;
 
-/// Search steps for the reductions of one partition, at most.
-pub(crate) const STEPS_MAX: u64 = 500_000;
+/// Search steps for the reductions of one partition, at most; of a hard one so many times what deciding all of it takes.
+const STEPS_MAX: u64 = 500_000;
+const DECISIONS_MAX: u64 = 32;
 
 /// One attempt takes one in so many of the steps that are left, at most.
 const ATTEMPT_SHARE: u64 = 16;
@@ -60,11 +61,13 @@ pub(crate) struct Shrink<'s, 'b, S: Spec> {
     pub(crate) search: Search<'s, S>,
     pub(crate) bounds: &'b Bounds<'b>,
     steps: u64,
+    /// So many steps one attempt may take in any case.
+    easy: u64,
 }
 
 impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
     pub(crate) fn new(spec: &'s S, bounds: &'b Bounds<'b>) -> Self {
-        Self { spec, search: Search::new(spec), bounds, steps: STEPS_MAX.min(bounds.steps_max) }
+        Self { spec, search: Search::new(spec), bounds, steps: STEPS_MAX.min(bounds.steps_max), easy: 0 }
     }
 
     /// As few of an illegal partition's operations as the reductions leave; `hint`: those that are said to show it.
@@ -112,10 +115,29 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
                 }
             }
         }
+        let impossible = self.measure(all);
         let ids: Vec<OpId> = all.iter().map(|(id, _)| *id).collect();
-        let core = Core { until: None, kept: ids.clone(), spared: ids, latest: true, units: None };
-        let few = self.apply(all, &core);
-        (core, few)
+        let core = |until| Core { until, kept: ids.clone(), spared: ids.clone(), latest: true, units: None };
+        let (whole, cut) = (core(None), core(impossible));
+        let few = self.apply(all, &cut);
+        if impossible.is_some() && self.illegal(&few.operations) {
+            return (cut, few);
+        }
+        let few = self.apply(all, &whole);
+        (whole, few)
+    }
+
+    /// Learns how hard it is to see that all of it is illegal, for the reductions may take accordingly long, and
+    /// where it may have become so.
+    fn measure(&mut self, all: &[Owned<S>]) -> Option<u64> {
+        let operations: Vec<_> = all.iter().map(|(_, operation)| operation).collect();
+        let decision = self.search.decide(&operations, self.bounds);
+        matches!(decision, Decision::Illegal { .. }).then(|| {
+            let steps = self.search.steps() + all.len() as u64;
+            self.easy = 2 * steps;
+            self.steps = steps.saturating_mul(DECISIONS_MAX).max(STEPS_MAX).min(self.bounds.steps_max);
+            self.search.impossible()
+        })
     }
 
     /// What keeping no more than this leaves. Reductions that do not apply are left out.
@@ -147,8 +169,8 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
             return false;
         }
         let operations: Vec<_> = operations.iter().map(|(_, operation)| operation).collect();
-        // Lest one hard attempt takes all: most of what shows anything is easy.
-        let steps_max = self.steps.div_ceil(ATTEMPT_SHARE);
+        // Lest one hard attempt takes all: what shows anything is mostly no harder than the whole.
+        let steps_max = self.steps.div_ceil(ATTEMPT_SHARE).max(self.easy).min(self.steps);
         let decision = self.search.decide(&operations, &Bounds { steps_max, ..self.bounds.clone() });
         // Every attempt costs at least its length, so that many cheap ones come to an end too.
         let cost = self.search.steps() + operations.len() as u64;
@@ -183,16 +205,17 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
     }
 
     /// Cuts the history off at the first return at which it is illegal. Any longer one is illegal too, so the cut is
-    /// found by halving.
+    /// found by halving, from the end backwards: it is often near.
     fn earlier(&mut self, all: &[Owned<S>], core: &mut Core, few: &mut Few<S>) {
         let mut returns: Vec<u64> =
             few.operations.iter().filter_map(|(_, operation)| operation.returned).collect();
         returns.sort_unstable();
         returns.dedup();
         // Illegal at `high`, with which it ends.
-        let (mut low, mut high) = (0, returns.len().saturating_sub(1));
+        let (mut low, mut high, mut step) = (0, returns.len().saturating_sub(1), 1);
         while low < high {
-            let middle = usize::midpoint(low, high);
+            let middle = usize::midpoint(low, high).max(high.saturating_sub(step));
+            step *= 2;
             let tried = Core { until: Some(returns[middle]), ..core.clone() };
             if self.attempt(all, tried, core, few) {
                 high = middle;

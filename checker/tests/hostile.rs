@@ -124,7 +124,7 @@ fn all_operations_at_once() {
             if random.one_in(2) { "w" } else { "r" },
             random.below(5)
         );
-        let _ = writeln!(cas, "{client}\t0\t1000\tc\tx\t{}:{}", random.below(5), random.below(5));
+        let _ = writeln!(cas, "{client}\t0\t1000\tc\tx\t{}:{}", random.pick(5), random.pick(5));
     }
     for text in [few, cas] {
         let (_, judged, _) = judge("h.tsv", &text);

@@ -15,8 +15,9 @@ mod random;
 use random::Random;
 
 const NONE: Techniques = Techniques::NONE;
-const SETS: [(&str, Techniques); 10] = [
+const SETS: [(&str, Techniques); 11] = [
     ("none", NONE),
+    ("omission", Techniques { omission: true, ..NONE }),
     ("dominance", Techniques { dominance: true, ..NONE }),
     ("symmetry", Techniques { symmetry: true, ..NONE }),
     ("laziness", Techniques { laziness: true, ..NONE }),

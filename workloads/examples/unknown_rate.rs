@@ -58,6 +58,7 @@ fn techniques(names: &str) -> Techniques {
         let technique = match name.trim_start_matches('-') {
             "all" => return Techniques::ALL,
             "none" => return Techniques::NONE,
+            "omission" => &mut chosen.omission,
             "dominance" => &mut chosen.dominance,
             "symmetry" => &mut chosen.symmetry,
             "laziness" => &mut chosen.laziness,

@@ -44,7 +44,7 @@ impl Words<'_, '_, '_> {
                     let wrote = |value: &Value| {
                         *value == item || value.as_list() == Some(std::slice::from_ref(&item))
                     };
-                    return (item.to_string(), failed(&wrote));
+                    return (brief(&item.to_string()), failed(&wrote));
                 }
                 None => break,
             }

@@ -82,7 +82,7 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
     pub(super) fn atom(&self, writer: u32) -> String {
         let writes = &self.view.key.writes;
         let write = writes.binary_search_by_key(&writer, |write| write.operation).expect("it writes");
-        writes[write].atom.to_value().to_string()
+        brief(&writes[write].atom.to_value().to_string())
     }
 
     /// The value that a reader saw.

@@ -13,6 +13,8 @@ use crate::verdict::{CheckOutcome, Verdict};
 
 /// Positions that are tried of what reductions leave, at most.
 const POSITIONS_MAX: usize = 1_000_000;
+/// The same, times the operations that each of them looks at: bounds the time, and the memory with it.
+const LOOKS_MAX: usize = 2_000_000_000;
 
 /// An operation as reductions leave it.
 type ReducedOf<S> = Reduced<<S as Spec>::Op, <S as Spec>::Ret>;
@@ -202,6 +204,7 @@ fn exhaust<S: Spec>(spec: &S, operations: &[ReducedOf<S>]) -> Result<(), NotProv
     let mut tried = FxHashSet::default();
     let mut pending = vec![start.clone()];
     tried.insert(start);
+    let positions_max = POSITIONS_MAX.min(LOOKS_MAX / operations.len().max(1));
     while let Some((done, state)) = pending.pop() {
         let open = || operations.iter().enumerate().filter(|(at, _)| done[at / 64] >> (at % 64) & 1 == 0);
         let required = open().filter(|(_, (_, operation))| operation.ret().is_some());
@@ -216,7 +219,7 @@ fn exhaust<S: Spec>(spec: &S, operations: &[ReducedOf<S>]) -> Result<(), NotProv
                 pending.push((done, next));
             }
         }
-        if tried.len() > POSITIONS_MAX {
+        if tried.len() > positions_max {
             return Err(NotProven::TooLarge { operations: operations.len(), positions: tried.len() });
         }
     }

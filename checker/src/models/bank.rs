@@ -253,7 +253,7 @@ fn judge_bank(
     let history = Arc::new(recorded.typed::<Bank>()?);
     let spec = Bank::default();
     let outcome = Totals.check(&spec, &history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec, history }) })
+    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, certified: false }) })
 }
 
 impl RecordedSpec for Bank {

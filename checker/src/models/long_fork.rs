@@ -46,7 +46,7 @@ fn judge_long_fork(
     let history = Arc::new(recorded.typed::<MultiRegister>()?);
     let spec = MultiRegister::default();
     let outcome = LongFork.check(&spec, &history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec, history }) })
+    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, certified: false }) })
 }
 
 type RegisterOperation = Operation<MultiRegisterOp, Arc<[Value]>>;

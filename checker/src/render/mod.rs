@@ -67,7 +67,12 @@ impl Violation {
 
 /// A violation as text, see [`Violation::render`]; what is told of its operations is asked for.
 pub fn render(violation: &Violation, lane: impl Fn(OpId) -> Lane) -> String {
-    let lanes: Vec<Lane> = violation.operations.iter().take(LANES_MAX).map(|id| lane(*id)).collect();
+    let violation = &visible_in(violation);
+    let visible_lane = |id: &OpId| {
+        let lane = lane(*id);
+        Lane { words: visible(&lane.words), ..lane }
+    };
+    let lanes: Vec<Lane> = violation.operations.iter().take(LANES_MAX).map(visible_lane).collect();
     let lanes = lanes.as_slice();
     let mut text = title(violation);
     let names = Names::new(lanes);
@@ -86,10 +91,31 @@ pub fn render(violation: &Violation, lane: impl Fn(OpId) -> Lane) -> String {
     text
 }
 
+/// The same without characters that a terminal would obey, wherever names of keys may have brought some.
+fn visible_in(violation: &Violation) -> Violation {
+    let mut violation = violation.clone();
+    violation.message = visible(&violation.message);
+    violation.steps.iter_mut().for_each(|step| *step = visible(step));
+    violation.edges.iter_mut().for_each(|edge| edge.reason = visible(&edge.reason));
+    violation
+}
+
+/// What cannot be printed is escaped; quotes and backslashes are left alone.
+fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '"' | '\'' | '\\') {
+            visible.push(c);
+        } else {
+            visible.extend(c.escape_debug());
+        }
+    }
+    visible
+}
+
 /// `x is not linearizable: LOST, what was acknowledged is gone`.
 fn title(violation: &Violation) -> String {
     let place = violation.key.as_deref().filter(|key| !key.is_empty()).unwrap_or("the history");
-    let place: String = place.chars().flat_map(char::escape_debug).take(WIDTH / 3).collect();
     let broken = match violation.check.as_str() {
         "exactly-once" => "did not see every append exactly once".to_owned(),
         check => format!("is not {check}"),
@@ -104,9 +130,12 @@ fn title(violation: &Violation) -> String {
         "forked" => "FORKED, two reads exclude each other",
         "false-mismatch" => "FALSE MISMATCH, a cas failed although it saw what it expected",
         "lost-update" => "LOST UPDATE, one value was replaced twice",
-        kind => return format!("{place} {broken}: {}\n", kind.to_uppercase().replace('-', " ")),
+        kind => &kind.to_uppercase().replace('-', " "),
     };
-    format!("{place} {broken}: {kind}\n")
+    let words = format!(" {broken}: {kind}\n");
+    let room = (WIDTH / 3).min(WIDTH.saturating_sub(words.chars().count()));
+    let place: String = place.chars().flat_map(char::escape_debug).take(room).collect();
+    place + &words
 }
 
 /// A sentence has a full stop.

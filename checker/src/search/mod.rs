@@ -84,6 +84,7 @@ pub struct Search<'s, S: Spec> {
     transitions: FxHashMap<(u32, u32), u32>,
     trail: Vec<Entry>,
     steps: u64,
+    impossible: u64,
 }
 
 /// An operation of the trail.
@@ -106,6 +107,7 @@ impl<'s, S: Spec> Search<'s, S> {
             transitions: FxHashMap::default(),
             trail: Vec::new(),
             steps: 0,
+            impossible: 0,
         }
     }
 
@@ -119,6 +121,12 @@ impl<'s, S: Spec> Search<'s, S> {
     /// The steps that the last search took.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// When an operation returned, of an illegal partition, that no order reached: a guess at the first return with
+    /// which the partition is illegal. Looking ahead gives orders up earlier, so that it may be a later one.
+    pub(crate) fn impossible(&self) -> u64 {
+        self.impossible
     }
 
     /// Whether the operations of one partition, in the order of their invocations, can be ordered legally.

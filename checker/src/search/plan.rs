@@ -66,7 +66,7 @@ impl Plan {
     ) {
         self.steps.clear();
         self.returns.clear();
-        let left_out = spec.unobserved(operations);
+        let left_out = if techniques.omission { spec.unobserved(operations) } else { Vec::new() };
         assert!(left_out.is_empty() || left_out.len() == operations.len(), "one entry per operation");
         for (index, operation) in operations.iter().enumerate() {
             let ret = operation.ret();

@@ -78,6 +78,8 @@ pub(super) struct Run<'r, 's, S: Spec, const N: usize> {
     /// An order of so many operations is enough.
     enough: usize,
     longest: usize,
+    /// The most returns that were passed.
+    furthest: u32,
     here: Position<N>,
     window: Window<N>,
     outlooks: Outlooks<N>,
@@ -105,6 +107,7 @@ impl<'r, 's, S: Spec, const N: usize> Run<'r, 's, S, N> {
             techniques,
             enough,
             longest: 0,
+            furthest: 0,
             here: Position { passed: 0, state, ordered: Mask::EMPTY, excused: Mask::EMPTY },
             window,
             outlooks: Outlooks::default(),
@@ -134,6 +137,8 @@ impl<'r, 's, S: Spec, const N: usize> Run<'r, 's, S, N> {
                 }
             }
             let Some(frame) = self.frames.last() else {
+                let due = self.search.plan.returns[self.furthest as usize];
+                self.search.impossible = self.search.plan.steps[due as usize].returned;
                 return Decision::Illegal { longest: self.longest };
             };
             let (position, trail_len) = (frame.position, frame.trail_len);
@@ -409,6 +414,7 @@ impl<'r, 's, S: Spec, const N: usize> Run<'r, 's, S, N> {
         self.here.excused.clear(due);
         self.window.advance(&self.search.plan, self.here.passed as usize);
         self.here.passed += 1;
+        self.furthest = self.furthest.max(self.here.passed);
         let cut = self.search.plan.cuts[self.here.passed as usize] && !self.is_over();
         if let Some(remembered_bytes_max) = self.techniques.cuts.filter(|_| cut) {
             if !self.at_cuts.insert(&self.seen()) {

@@ -4,6 +4,8 @@
 /// Which techniques a search uses. All of them are sound: they change how long it takes, never what it decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Techniques {
+    /// Indeterminate operations of which the specification says that nobody could have observed them are left out.
+    pub omission: bool,
     /// A position is dropped if another one with the same state has satisfied as many operations and spent no more.
     pub dominance: bool,
     /// Of interchangeable pending operations only that which returns first is tried.
@@ -21,11 +23,23 @@ pub struct Techniques {
 
 impl Techniques {
     /// Everything.
-    pub const ALL: Self =
-        Self { dominance: true, symmetry: true, laziness: true, look_ahead: true, cuts: Some(64 << 20) };
+    pub const ALL: Self = Self {
+        omission: true,
+        dominance: true,
+        symmetry: true,
+        laziness: true,
+        look_ahead: true,
+        cuts: Some(64 << 20),
+    };
     /// Only the exact memory of positions.
-    pub const NONE: Self =
-        Self { dominance: false, symmetry: false, laziness: false, look_ahead: false, cuts: None };
+    pub const NONE: Self = Self {
+        omission: false,
+        dominance: false,
+        symmetry: false,
+        laziness: false,
+        look_ahead: false,
+        cuts: None,
+    };
 }
 
 impl Default for Techniques {

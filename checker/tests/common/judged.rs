@@ -15,6 +15,6 @@ pub(crate) fn judged<'a>(
     let (recorded, judged) = judge(name, text.as_bytes(), options, &bounds)?;
     match judged.history.verify(&judged.outcome) {
         Ok(()) | Err(NotProven::NoCertificates) => Ok((recorded, judged)),
-        Err(error) => panic!("{error}: {:#?} of {text}", judged.outcome),
+        Err(error) => panic!("{error}: {:.2000} of {text:.2000}", format!("{:#?}", judged.outcome)),
     }
 }

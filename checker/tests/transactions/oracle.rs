@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use squall_checker::transactions::{
-    self, Datatype, Level, MicroOperation, Standing, Transaction, TransactionHistory,
+    Datatype, Level, MicroOperation, Standing, Transaction, TransactionHistory,
 };
-use squall_checker::{Bounds, Completion, Value, Verdict};
+use squall_checker::{Completion, Value, Verdict};
 
 use crate::cases::{case, history};
 use crate::random::Random;

@@ -16,13 +16,10 @@ type ContainerHistory = History<ContainerOp, ContainerRet>;
 
 /// Whether a history is linearizable, drains being many removals.
 pub(super) fn check(container: &Container, history: &ContainerHistory, bounds: &Bounds<'_>) -> CheckOutcome {
-    let drains =
-        |operation: &Operation<ContainerOp, ContainerRet>| operation.op.action == ContainerAction::Drain;
-    if !history.operations().iter().any(drains) {
+    if !has_drains(history) {
         return Linearizable.check(container, history, bounds);
     }
     let (parts, wholes) = apart(history);
-    // A certificate would be one of the parts.
     let mut outcome =
         Linearizable.check(container, &parts, &Bounds { certificates: false, ..bounds.clone() });
     for violation in &mut outcome.violations {
@@ -33,6 +30,11 @@ pub(super) fn check(container: &Container, history: &ContainerHistory, bounds: &
         partition.operations = operations.get(partition.key.as_str()).map_or(0, Vec::len);
     }
     outcome
+}
+
+/// Whether anything is drained: then verdicts have no certificates, for they would be about the parts.
+pub(super) fn has_drains(history: &ContainerHistory) -> bool {
+    history.operations().iter().any(|operation| operation.op.action == ContainerAction::Drain)
 }
 
 /// The history with its drains taken apart, and the operation that each of its operations is part of.

@@ -51,7 +51,8 @@ fn judge<'a>(
 ) -> Result<Answer<'a>, FormatError> {
     let history = Arc::new(recorded.typed::<Container>()?);
     let outcome = drains::check(&spec, &history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec, history }) })
+    let certified = !drains::has_drains(&history);
+    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, certified }) })
 }
 
 impl RecordedSpec for Container {
