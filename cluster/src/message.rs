@@ -4,14 +4,16 @@
 //! message is known to its receiver from the host, not from the message.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bugs::Mode;
 use crate::paxos;
 use crate::primary_backup;
 use crate::session::{ClientId, Outcome, Request};
 use crate::sharded::configuration::{Configuration, GroupId};
-use crate::sharded::message::{ControllerMessage, GroupMessage};
+use crate::sharded::message::{ControllerMessage, GroupMessage, PeerMessage};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,39 +63,22 @@ impl Message {
         }
     }
 
-    /// Every kind there is.
-    pub const KINDS: &[&str] = &[
-        "request",
-        "reply",
-        "not-leader",
-        "prepare",
-        "promise",
-        "nack",
-        "accept",
-        "accepted",
-        "heartbeat",
-        "heartbeat-ack",
-        "learn-request",
-        "learn",
-        "install-snapshot",
-        "snapshot-ack",
-        "ping",
-        "get-view",
-        "view-reply",
-        "forward",
-        "forward-ack",
-        "transfer",
-        "transfer-ack",
-        "refused",
-        "wrong-group",
-        "locked",
-        "configuration",
-        "configuration-request",
-        "shard-transfer",
-        "shard-transfer-ack",
-        "transaction-prepare",
-        "transaction-vote",
-        "transaction-decision",
-        "transaction-finished",
-    ];
+    /// The kinds that travel in a mode.
+    pub fn kinds(mode: Mode) -> Vec<&'static str> {
+        let parts: &[&[&str]] = match mode {
+            Mode::Single => &[&["request", "reply"]],
+            Mode::Paxos => &[&["request", "reply", "not-leader"], paxos::Message::<Request>::KINDS],
+            Mode::PrimaryBackup => {
+                &[&["request", "reply", "not-leader"], primary_backup::Message::KINDS]
+            }
+            Mode::Sharded => &[
+                &["request", "reply", "not-leader"],
+                paxos::Message::<Request>::KINDS,
+                &["wrong-group", "locked"],
+                &["configuration", "configuration-request"],
+                PeerMessage::KINDS,
+            ],
+        };
+        parts.concat()
+    }
 }

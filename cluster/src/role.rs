@@ -25,13 +25,21 @@ pub enum Role {
     Idle,
     /// It says who is primary.
     ViewService,
-    /// It coordinates a transaction that is under way.
+    /// It leads a group that coordinates a transaction that is not yet decided.
     Coordinator,
+    /// It leads a group that has prepared a transaction and waits for the decision.
+    Participant,
+    /// It leads a group from which a shard is leaving.
+    Source,
+    /// It leads a group that waits for a shard.
+    Destination,
+    /// It leads the controller of a sharded cluster.
+    Controller,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Leader,
         Self::Candidate,
         Self::Primary,
@@ -39,6 +47,10 @@ impl Role {
         Self::Idle,
         Self::ViewService,
         Self::Coordinator,
+        Self::Participant,
+        Self::Source,
+        Self::Destination,
+        Self::Controller,
     ];
 
     /// As in plans.
@@ -51,6 +63,10 @@ impl Role {
             Self::Idle => "idle",
             Self::ViewService => "view-service",
             Self::Coordinator => "coordinator",
+            Self::Participant => "participant",
+            Self::Source => "source",
+            Self::Destination => "destination",
+            Self::Controller => "controller",
         }
     }
 
@@ -58,10 +74,19 @@ impl Role {
     pub fn of_mode(mode: Mode) -> &'static [Self] {
         match mode {
             Mode::Single => &[Self::Leader],
-            Mode::Paxos | Mode::Sharded => &[Self::Leader, Self::Candidate],
+            Mode::Paxos => &[Self::Leader, Self::Candidate],
             Mode::PrimaryBackup => {
                 &[Self::Leader, Self::Primary, Self::Backup, Self::Idle, Self::ViewService]
             }
+            Mode::Sharded => &[
+                Self::Leader,
+                Self::Candidate,
+                Self::Coordinator,
+                Self::Participant,
+                Self::Source,
+                Self::Destination,
+                Self::Controller,
+            ],
         }
     }
 }
@@ -72,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_mode_has_a_leader_and_roles_have_distinct_names() {
-        let modes = [Mode::Single, Mode::Paxos, Mode::PrimaryBackup];
+        let modes = Mode::ALL;
         assert!(modes.iter().all(|mode| Role::of_mode(*mode).contains(&Role::Leader)));
         let mut names = Role::ALL.map(Role::name);
         names.sort_unstable();

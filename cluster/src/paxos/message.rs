@@ -143,6 +143,21 @@ impl<C> Message<C> {
         }
     }
 
+    /// Every kind there is.
+    pub const KINDS: &[&str] = &[
+        "prepare",
+        "promise",
+        "nack",
+        "accept",
+        "accepted",
+        "heartbeat",
+        "heartbeat-ack",
+        "learn-request",
+        "learn",
+        "install-snapshot",
+        "snapshot-ack",
+    ];
+
     /// The ballot that it speaks of.
     pub fn ballot(&self) -> Option<Ballot> {
         match self {

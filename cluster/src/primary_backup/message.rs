@@ -86,4 +86,16 @@ impl Message {
             Self::Refused { .. } => "refused",
         }
     }
+
+    /// Every kind there is.
+    pub const KINDS: &[&str] = &[
+        "ping",
+        "get-view",
+        "view-reply",
+        "forward",
+        "forward-ack",
+        "transfer",
+        "transfer-ack",
+        "refused",
+    ];
 }

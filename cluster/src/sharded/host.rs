@@ -397,6 +397,7 @@ impl Host {
         let controller = self.controller.iter().map(|replica| Agreement {
             group: GroupId::CONTROLLER,
             leads: replica.is_leader(),
+            stands: replica.paxos().role() == Role::Candidate.name(),
             votes: replica.paxos().votes(),
             ballot: replica.ballot(),
             commit: replica.commit(),
@@ -406,6 +407,7 @@ impl Host {
         let groups = self.groups.iter().map(|(group, replica)| Agreement {
             group: *group,
             leads: replica.is_leading(),
+            stands: replica.paxos().role() == Role::Candidate.name(),
             votes: replica.paxos().votes(),
             ballot: replica.paxos().promised(),
             commit: replica.paxos().log().commit(),
@@ -420,6 +422,7 @@ impl Host {
 struct Agreement {
     group: GroupId,
     leads: bool,
+    stands: bool,
     votes: bool,
     ballot: Ballot,
     commit: Slot,
@@ -445,7 +448,12 @@ impl ServerView for Host {
         let is_asked = |agreement: &Agreement| group.is_none_or(|group| agreement.group.0 == group);
         match role {
             Role::Leader => self.agreements().filter(is_asked).any(|agreement| agreement.leads),
-            other => group.is_none() && self.role() == other.name(),
+            Role::Candidate => self.agreements().filter(is_asked).any(|agreement| agreement.stands),
+            Role::Controller => group.is_none_or(|group| GroupId(group) == GroupId::CONTROLLER)
+                && self.controller.as_ref().is_some_and(ServerView::is_leader),
+            party => self.groups.iter().any(|(id, replica)| {
+                group.is_none_or(|group| id.0 == group) && replica.is_leading() && replica.state().plays(party)
+            }),
         }
     }
 

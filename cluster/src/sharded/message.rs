@@ -118,6 +118,16 @@ impl PeerMessage {
             Self::Finished { .. } => "transaction-finished",
         }
     }
+
+    /// Every kind there is.
+    pub const KINDS: &[&str] = &[
+        "shard-transfer",
+        "shard-transfer-ack",
+        "transaction-prepare",
+        "transaction-vote",
+        "transaction-decision",
+        "transaction-finished",
+    ];
 }
 
 impl ControllerMessage {

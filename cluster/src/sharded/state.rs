@@ -20,6 +20,7 @@ use crate::app::{Key, Operation, Value};
 use crate::bugs::{Bug, Bugs};
 use crate::digest::Digest;
 use crate::paxos::Slot;
+use crate::role::Role;
 use crate::session::{ClientId, Outcome, Request, Shard};
 
 /// What a group has of a shard; it has nothing of those that are not listed.
@@ -152,6 +153,18 @@ impl GroupState {
     /// Whether nothing is on its way and no transaction is open: what must be so once everything is quiet.
     pub fn is_at_rest(&self) -> bool {
         self.coordinating.is_empty() && self.prepared.is_empty() && self.is_settled()
+    }
+
+    /// Which part the group has in what happens between groups.
+    pub(super) fn plays(&self, role: Role) -> bool {
+        let holds = |is_asked: fn(&Holding) -> bool| self.holdings.values().any(is_asked);
+        match role {
+            Role::Coordinator => self.coordinating.values().any(|open| open.commit.is_none()),
+            Role::Participant => !self.prepared.is_empty(),
+            Role::Source => holds(|holding| matches!(holding, Holding::Outgoing { .. })),
+            Role::Destination => holds(|holding| matches!(holding, Holding::Incoming { .. })),
+            _ => false,
+        }
     }
 
     /// Whether no shard is on its way.

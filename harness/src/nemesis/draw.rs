@@ -7,8 +7,10 @@ use std::ops::RangeInclusive;
 
 use super::catalogue::Kind;
 use super::fault::{ClientSide, ClusterChange, DiskLoss, Family, Fault, Links, Target};
-use super::model::{Mode, SHARD_GROUPS, SHARDS, Topology, message_kinds, protocol_events};
+use super::model::{Mode, SHARD_GROUPS, SHARDS, Topology, protocol_events};
 use super::trigger::{Moment, Trigger};
+use squall_cluster::message::Message;
+use squall_cluster::role::Role;
 use squall_workloads::decide::{Draw, PPM_ALWAYS};
 
 /// The shortest fault that is drawn.
@@ -70,11 +72,29 @@ pub(super) fn target(draw: &mut Draw, style: &Style, topology: &Topology) -> Tar
     let server = small(draw.below(u64::from(topology.servers)));
     match (topology.servers, wants_leader, by_name) {
         (1, _, _) => Target::Server(0),
-        (_, true, _) => Target::Leader,
+        (_, true, _) => chief(draw, topology.mode),
         (_, false, true) => Target::Server(server),
         (servers, false, false) => Target::Follower(server % (servers - 1)),
     }
 }
+
+/// One of those on whom the most rests.
+fn chief(draw: &mut Draw, mode: Mode) -> Target {
+    match mode {
+        Mode::Single | Mode::Paxos => Target::Leader,
+        // Whoever serves, and whoever must be able to from one moment to the next.
+        Mode::PrimaryBackup if draw.chance(300_000) => Target::Role { role: Role::Backup, group: None },
+        Mode::PrimaryBackup => Target::Leader,
+        // The controller is group 0.
+        Mode::Sharded => {
+            let group = small(draw.range(0..=SHARD_GROUPS.into()));
+            Target::Role { role: Role::Leader, group: Some(group) }
+        }
+    }
+}
+
+/// The other party to what happens between groups.
+const PARTIES: [Role; 4] = [Role::Coordinator, Role::Participant, Role::Source, Role::Destination];
 
 /// Draws the step of the protocol on which a fault falls; the fault then often strikes whose step it was.
 pub(super) fn draw_trigger(draw: &mut Draw, fault: &mut Fault, topology: &Topology) -> Trigger {
@@ -86,7 +106,12 @@ pub(super) fn draw_trigger(draw: &mut Draw, fault: &mut Fault, topology: &Topolo
     let (is_of_one, strikes_actor) = (draw.chance(200_000), draw.chance(700_000));
     let of = is_of_one.then(|| Target::Server(small(draw.below(u64::from(topology.servers)))));
     if strikes_actor && let Some(first) = fault.targets_mut().into_iter().next() {
-        *first = Target::Actor;
+        let strikes_other = topology.mode == Mode::Sharded && draw.chance(300_000);
+        *first = if strikes_other {
+            Target::Role { role: *draw.pick(&PARTIES), group: None }
+        } else {
+            Target::Actor
+        };
     }
     Trigger { event: event.to_owned(), moment, of, nth }
 }
@@ -199,7 +224,8 @@ fn some_kinds(draw: &mut Draw, ppm: u32, links: Links, mode: Mode) -> Vec<String
         Links::To(_) => *kind != "reply",
         Links::All => true,
     };
-    let travelling: Vec<&str> = message_kinds(mode).iter().copied().filter(travels).collect();
+    let mut travelling = Message::kinds(mode);
+    travelling.retain(travels);
     assert!(!travelling.is_empty(), "something travels on {links:?}");
     let (is_some, first, second) = (draw.chance(ppm), *draw.pick(&travelling), *draw.pick(&travelling));
     let mut kinds = vec![first.to_owned(), second.to_owned()];

@@ -14,68 +14,6 @@ pub const SHARD_GROUPS: u32 = 3;
 /// Shards of the mode `sharded`.
 pub const SHARDS: u32 = squall_cluster::sharded::controller::SHARDS;
 
-/// The kinds of messages that filters may name in a mode.
-pub fn message_kinds(mode: Mode) -> &'static [&'static str] {
-    match mode {
-        Mode::Single => &["request", "reply"],
-        Mode::Paxos => &[
-            "request",
-            "reply",
-            "not-leader",
-            "prepare",
-            "promise",
-            "nack",
-            "accept",
-            "accepted",
-            "heartbeat",
-            "heartbeat-ack",
-            "learn-request",
-            "learn",
-            "install-snapshot",
-            "snapshot-ack",
-        ],
-        Mode::PrimaryBackup => &[
-            "request",
-            "reply",
-            "not-leader",
-            "ping",
-            "get-view",
-            "view-reply",
-            "forward",
-            "forward-ack",
-            "transfer",
-            "transfer-ack",
-            "refused",
-        ],
-        Mode::Sharded => &[
-            "request",
-            "reply",
-            "not-leader",
-            "prepare",
-            "promise",
-            "nack",
-            "accept",
-            "accepted",
-            "heartbeat",
-            "heartbeat-ack",
-            "learn-request",
-            "learn",
-            "install-snapshot",
-            "snapshot-ack",
-            "wrong-group",
-            "locked",
-            "configuration",
-            "configuration-request",
-            "shard-transfer",
-            "shard-transfer-ack",
-            "transaction-prepare",
-            "transaction-vote",
-            "transaction-decision",
-            "transaction-finished",
-        ],
-    }
-}
-
 /// The events of a mode on which faults are made to fall, and whether they are rare: a few in a run.
 pub(super) fn protocol_events(mode: Mode) -> &'static [(&'static str, bool)] {
     match mode {
@@ -96,8 +34,35 @@ pub(super) fn protocol_events(mode: Mode) -> &'static [(&'static str, bool)] {
             ("snapshot-installed", true),
             ("reply-sent", false),
         ],
-        // What a copy may suffer hangs on the moment; a fault at a step is for plans that people write.
-        Mode::PrimaryBackup | Mode::Sharded => &[],
+        Mode::PrimaryBackup => &[
+            ("view-chosen", true),
+            ("view-acked", true),
+            ("view-entered", true),
+            ("state-installed", true),
+            ("view-acknowledged", true),
+            ("operation-performed", false),
+            ("operation-completed", false),
+        ],
+        Mode::Sharded => &[
+            ("leader-elected", true),
+            ("step-down", true),
+            ("promise-sent", true),
+            ("accepted-sent", false),
+            ("chosen", false),
+            ("applied", false),
+            ("configuration-made", true),
+            ("configured", true),
+            ("shard-frozen", true),
+            ("transfer-sent", true),
+            ("shard-installed", true),
+            ("shard-dropped", true),
+            ("transaction-begun", false),
+            ("transaction-prepared", false),
+            ("transaction-decided", false),
+            ("transaction-finished", false),
+            ("transaction-forgotten", false),
+            ("reply-sent", false),
+        ],
     }
 }
 

@@ -13,6 +13,7 @@ use super::model::{Mode, SHARD_GROUPS, SHARDS, Topology};
 use super::resolve::stops_target;
 use super::trigger::{NTH_MAX, Trigger};
 use squall_cluster::event::Event;
+use squall_cluster::message::Message;
 use squall_cluster::role::Role;
 use squall_workloads::decide::PPM_ALWAYS;
 
@@ -124,7 +125,7 @@ pub enum PlanError {
         max: u64,
     },
     /// A trigger on an event that no node emits.
-    #[error("fault {id} ({name}): no node emits {event:?}{}; known are {}", did_you_mean(.event), Event::KINDS.join(", "))]
+    #[error("fault {id} ({name}): no node emits {event:?}{}; known are {}", did_you_mean(.event, Event::KINDS.iter().copied()), Event::KINDS.join(", "))]
     UnknownEvent {
         /// The fault.
         id: FaultId,
@@ -132,6 +133,20 @@ pub enum PlanError {
         name: &'static str,
         /// The event asked for.
         event: String,
+    },
+    /// A kind of message that never travels in the mode.
+    #[error("fault {id} ({name}): no {kind:?} travels in mode {mode}{}; known are {possible}", did_you_mean(.kind, .possible.split(", ")))]
+    UnknownMessage {
+        /// The fault.
+        id: FaultId,
+        /// Its name.
+        name: &'static str,
+        /// The kind asked for.
+        kind: String,
+        /// The mode.
+        mode: &'static str,
+        /// The kinds that there are.
+        possible: String,
     },
     /// A role that no server of the mode plays.
     #[error("fault {id} ({name}): no server of mode {mode} is ever {role}; use {possible}, or a server")]
@@ -175,10 +190,8 @@ pub enum PlanError {
     },
 }
 
-fn did_you_mean(event: &str) -> String {
-    nearest(event, Event::KINDS.iter().copied())
-        .map(|name| format!(", did you mean {name}?"))
-        .unwrap_or_default()
+fn did_you_mean<'names>(word: &str, names: impl Iterator<Item = &'names str>) -> String {
+    nearest(word, names).map(|name| format!(", did you mean {name}?")).unwrap_or_default()
 }
 
 impl PlanError {
@@ -194,6 +207,7 @@ impl PlanError {
             | Self::TooFewServers { id, .. }
             | Self::OutOfRange { id, .. }
             | Self::UnknownEvent { id, .. }
+            | Self::UnknownMessage { id, .. }
             | Self::UnknownRole { id, .. }
             | Self::Pointless { id, .. }
             | Self::Contradiction { id, .. } => Some(*id),
@@ -449,16 +463,17 @@ impl Inspection<'_> {
         if kinds.len() > KINDS_MAX {
             return Err(self.contradiction("too many kinds of messages"));
         }
-        let named = |kind: &String| {
-            (1..=40).contains(&kind.len())
-                && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        if !kinds.iter().all(named) {
-            return Err(self.contradiction(
-                "a kind of message is 1 to 40 lower-case letters, digits and hyphens, as in heartbeat-ack",
-            ));
+        let mode = self.topology.mode;
+        let possible = Message::kinds(mode);
+        match kinds.iter().find(|kind| !possible.contains(&kind.as_str())) {
+            None => Ok(()),
+            Some(kind) => {
+                // What was asked for may be of any length.
+                let (id, name, kind) = (self.planned.id, self.name, kind.chars().take(40).collect());
+                let (mode, possible) = (mode.name(), possible.join(", "));
+                Err(PlanError::UnknownMessage { id, name, kind, mode, possible })
+            }
         }
-        Ok(())
     }
 
     fn server(&self, server: u32) -> Result<(), PlanError> {
