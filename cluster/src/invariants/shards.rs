@@ -44,7 +44,14 @@ enum Place {
     /// Served by this group.
     Serving(GroupId),
     /// Frozen by one group, not yet installed by the other.
-    Moving { num: u64, to: GroupId, payload: u64 },
+    Moving {
+        num: u64,
+        to: GroupId,
+        payload: u64,
+        /// Whether a replica of that group has started since: it may have installed the shard, told this group's
+        /// leader on the same host in that step, and have crashed once the step was durable and before it was seen.
+        may_be_unseen: bool,
+    },
 }
 
 /// One execution in a shard.
@@ -116,6 +123,14 @@ impl ShardMonitor {
                 *furthest = (*furthest).max(*last);
                 Ok(())
             }
+            Event::Booted { .. } => {
+                for place in self.places.values_mut() {
+                    if let Place::Moving { to, may_be_unseen, .. } = place {
+                        *may_be_unseen |= *to == group;
+                    }
+                }
+                Ok(())
+            }
             Event::ReplySent { client, seq, mutation: true, reply } if group != GroupId::CONTROLLER => {
                 self.on_reply((*client, *seq), *reply)
             }
@@ -146,7 +161,7 @@ impl ShardMonitor {
                 })
             }
             ShardEvent::Frozen { num, shard, to, payload } => {
-                let moving = Place::Moving { num: *num, to: *to, payload: *payload };
+                let moving = Place::Moving { num: *num, to: *to, payload: *payload, may_be_unseen: false };
                 let before = self.places.insert(*shard, moving);
                 require(before == Some(Place::Serving(group)), "S1", || {
                     format!("{group} froze {shard} in configuration {num}, which was {before:?}")
@@ -154,7 +169,11 @@ impl ShardMonitor {
             }
             ShardEvent::Installed { num, shard, payload } => self.on_installed(group, *num, *shard, *payload),
             ShardEvent::Dropped { num, shard } => {
-                require(self.installed.contains(&(*num, *shard)), "S5", || {
+                let is_unseen = matches!(
+                    self.places.get(shard),
+                    Some(Place::Moving { num: of, may_be_unseen: true, .. }) if of == num
+                );
+                require(is_unseen || self.installed.contains(&(*num, *shard)), "S5", || {
                     format!(
                         "{group} dropped {shard} of configuration {num} before it was installed elsewhere"
                     )
@@ -213,7 +232,7 @@ impl ShardMonitor {
         if self.installed.len() > REMEMBERED_MAX {
             self.installed.pop_first();
         }
-        let Some(Place::Moving { num: frozen_in, to, payload: frozen }) = before else {
+        let Some(Place::Moving { num: frozen_in, to, payload: frozen, .. }) = before else {
             return require(false, "S1", || {
                 format!("{group} installed {shard} in configuration {num}, which was {before:?}")
             });

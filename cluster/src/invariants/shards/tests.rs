@@ -1,13 +1,14 @@
 //! Each invariant is seen to be found broken by the shortest story that breaks it.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::ShardMonitor;
 use crate::event::Event;
 use crate::node::NodeId;
-use crate::paxos::Slot;
+use crate::paxos::{Ballot, Slot};
 use crate::session::ClientId;
 use crate::sharded::command::{Attempt, TransactionId};
 use crate::sharded::configuration::{GroupId, ShardId};
@@ -20,7 +21,7 @@ const ID: TransactionId = TransactionId { client: ClientId(7), seq: 1 };
 const ATTEMPT: Attempt = Attempt { num: 1, slot: Slot(5) };
 
 /// A monitor, and how far each group's log is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Script {
     monitor: ShardMonitor,
     slots: [u64; 3],
@@ -133,6 +134,26 @@ fn one_group_serves_a_shard() {
     let dropped = vec![ShardEvent::Dropped { num: 2, shard: SHARD }];
     assert_eq!(Script::frozen().tell(ONE, dropped), Some("S5"));
     assert_eq!(Script::serving().tell(TWO, vec![ShardEvent::Served { num: 1, shard: SHARD }]), Some("S1"));
+}
+
+#[test]
+fn an_installation_that_died_unseen_may_be_known() {
+    let dropped = || vec![ShardEvent::Dropped { num: 2, shard: SHARD }];
+    let booted = Event::Booted {
+        incarnation: 2,
+        promised: Ballot::ZERO,
+        accepted: Arc::new([]),
+        snapshot: Slot::ZERO,
+        learner: false,
+    };
+    let mut script = Script::frozen();
+    script.observe(ONE, &booted);
+    assert_eq!(script.clone().tell(ONE, dropped()), Some("S5"), "nobody of the other group has started");
+    script.observe(TWO, &booted);
+    assert_eq!(script.tell(ONE, dropped()), None);
+    assert_eq!(script.clone().tell(TWO, executed(1, 1, 3)), Some("S1"), "it must be seen before it is used");
+    assert_eq!(script.clone().tell(TWO, installed(2, 8)), Some("S3"));
+    assert_eq!(script.tell(TWO, installed(2, 9)), None);
 }
 
 #[test]
