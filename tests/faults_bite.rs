@@ -3,7 +3,7 @@
 //! A fault that never changes a message or an operation finds no bug, however often it is drawn.
 
 use squall::nemesis::Family;
-use squall::nemesis::catalogue::{KINDS, Kind};
+use squall::nemesis::catalogue::KINDS;
 use squall::soak::{PlanText, Wanted};
 use squall::trial;
 use squall::trial::Outcome;
@@ -18,13 +18,18 @@ const NEED_A_CLOCK: [&str; 2] = ["clock-jump", "clock-strobe"];
 #[test]
 fn every_kind_of_fault_bites() {
     let mut toothless = Vec::new();
-    let needs_more = |kind: &&Kind| NEED_A_CLOCK.contains(&kind.name) || kind.family == Family::Cluster;
-    for kind in KINDS.iter().filter(|kind| !needs_more(kind)) {
-        let bites = |seed| {
-            let outcome =
-                trial(squall::paxos(5), append(2)).nemesis(kind.name).seed(seed).duration_ms(2_500).run();
-            outcome.faults_effective() > 0
+    for kind in KINDS.iter().filter(|kind| !NEED_A_CLOCK.contains(&kind.name)) {
+        // Only groups that share their keys can come and go.
+        let is_of_groups = kind.family == Family::Cluster;
+        let (mode, duration_ms) = if is_of_groups { ("sharded", 5_000) } else { ("paxos", 2_500) };
+        let wanted = Wanted {
+            mode: Some(mode.into()),
+            nemesis: Some(kind.name.into()),
+            duration_ms: Some(duration_ms),
+            ..Wanted::default()
         };
+        let experiment = wanted.experiment().unwrap_or_else(|error| panic!("{error}"));
+        let bites = |seed| experiment.run(&experiment.plan(seed)).faults_effective() > 0;
         if !(0..SEEDS).any(bites) {
             toothless.push(kind.name);
         }

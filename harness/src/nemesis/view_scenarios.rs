@@ -7,6 +7,7 @@ use super::draw::{length_ms, small};
 use super::fault::{ClientSide, DiskLoss, Fault, Links, Target};
 use super::model::Topology;
 use super::scenarios::{Part, Scenario};
+use squall_cluster::role::Role;
 use squall_workloads::decide::Draw;
 
 /// The view service.
@@ -84,12 +85,16 @@ fn unsynced_view(draw: &mut Draw, _topology: &Topology) -> Vec<Part> {
     vec![(0, crash_ms + 200, cut_from_view_service(Target::Leader)), (0, crash_ms * 2, lose)]
 }
 
-/// A server is back before the last pings of its earlier life arrive. After: lives that are confused.
-fn old_pings(draw: &mut Draw, topology: &Topology) -> Vec<Part> {
-    let (kinds, max_ms) = (vec!["ping".to_owned()], draw.range(150..=400));
+/// The backup is back, twice, before the last pings of its earlier lives arrive. After: lives that are confused.
+fn old_pings(draw: &mut Draw, _topology: &Topology) -> Vec<Part> {
+    let (kinds, max_ms) = (vec!["ping".to_owned()], draw.range(200..=500));
     let late = Fault::Delay { links: Links::To(VIEW_SERVICE), min_ms: 0, max_ms, kinds };
-    let nth = small(draw.below(u64::from(topology.servers - 1)));
-    let target = *draw.pick(&[Target::Leader, Target::Follower(nth)]);
-    let crash = Fault::Crash { target, loss: DiskLoss::Nothing };
-    vec![(0, draw.range(600..=1_200), late), (draw.range(100..=400), draw.range(50..=100), crash)]
+    let crash =
+        Fault::Crash { target: Target::Role { role: Role::Backup, group: None }, loss: DiskLoss::Nothing };
+    let (first_ms, pause_ms) = (draw.range(300..=600), draw.range(300..=600));
+    vec![
+        (0, first_ms + pause_ms + 600, late),
+        (first_ms, draw.range(30..=80), crash.clone()),
+        (first_ms + pause_ms, draw.range(30..=80), crash),
+    ]
 }

@@ -60,6 +60,7 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
         Bug::RejectionCached => all("register", &["linearizable", "settled"]),
         Bug::ReadNotForwarded => all("register", ANSWERS),
         Bug::RestartUnnoticed => all("append", HANGS),
+        Bug::OldBootTaken => by("old-pings", "append", &["monitor"]),
         Bug::ViewCachedForEver => by("lost-primary", "append", &["availability"]),
         // Views that nobody can take up end in a standstill; monitors see some of them before.
         Bug::ServesBeforeTransfer

@@ -49,6 +49,18 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
+        name: "old-pings",
+        about: "the backup is back, again and again, before the last pings of its earlier lives arrive",
+        faults: r#"[
+            {"id":1,"at_ms":500,"for_ms":9000,"fault":{"delay":{"links":"servers","min_ms":0,"max_ms":500,"kinds":["ping"]}}},
+            {"id":2,"at_ms":1000,"for_ms":40,"fault":{"crash":{"target":{"role":{"role":"backup"}},"loss":"nothing"}}},
+            {"id":3,"at_ms":2500,"for_ms":40,"fault":{"crash":{"target":{"role":{"role":"backup"}},"loss":"nothing"}}},
+            {"id":4,"at_ms":4000,"for_ms":40,"fault":{"crash":{"target":{"role":{"role":"backup"}},"loss":"nothing"}}},
+            {"id":5,"at_ms":5500,"for_ms":40,"fault":{"crash":{"target":{"role":{"role":"backup"}},"loss":"nothing"}}}
+        ]"#,
+        ..PLAIN
+    },
+    Scenario {
         name: "open-slots",
         about: "proposals and votes are lost and late while the leader comes and goes: slots stay open across ballots",
         faults: r#"[
