@@ -68,9 +68,7 @@ impl Message {
         let parts: &[&[&str]] = match mode {
             Mode::Single => &[&["request", "reply"]],
             Mode::Paxos => &[&["request", "reply", "not-leader"], paxos::Message::<Request>::KINDS],
-            Mode::PrimaryBackup => {
-                &[&["request", "reply", "not-leader"], primary_backup::Message::KINDS]
-            }
+            Mode::PrimaryBackup => &[&["request", "reply", "not-leader"], primary_backup::Message::KINDS],
             Mode::Sharded => &[
                 &["request", "reply", "not-leader"],
                 paxos::Message::<Request>::KINDS,

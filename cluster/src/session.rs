@@ -282,6 +282,29 @@ mod tests {
         assert_eq!(shard.data().get(&"k".into()).map(|value| value.to_vec()), Some(alloc::vec![7]));
     }
 
+    /// Of each client one reply is kept, of each key one value; what was large once is not remembered.
+    #[test]
+    fn memory_follows_what_is_kept() {
+        let encoded =
+            |shard: &Shard| postcard::to_allocvec(shard).expect("a shard can be written down").len();
+        let put = |client, seq, size: usize| {
+            let operation = Operation::Put { key: "k".into(), value: Value::from(alloc::vec![7; size]) };
+            Request { client: ClientId(client), seq, operation }
+        };
+        let mut shard = Shard::default();
+        shard.execute(&put(1, 1, 10_000), Bugs::NONE);
+        assert!(encoded(&shard) > 10_000);
+        for seq in 2..1_000 {
+            shard.execute(&put(1, seq, 1), Bugs::NONE);
+        }
+        assert!(encoded(&shard) < 64, "{} bytes", encoded(&shard));
+        for client in 2..100_000 {
+            shard.execute(&put(client, 1, 1), Bugs::NONE);
+        }
+        let each = encoded(&shard) / shard.sessions_len();
+        assert!(shard.sessions_len() < 100_000 && each < 16, "{each} bytes for each client");
+    }
+
     #[test]
     fn stale_request_is_ignored() {
         let mut shard = Shard::default();

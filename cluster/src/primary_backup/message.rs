@@ -88,14 +88,6 @@ impl Message {
     }
 
     /// Every kind there is.
-    pub const KINDS: &[&str] = &[
-        "ping",
-        "get-view",
-        "view-reply",
-        "forward",
-        "forward-ack",
-        "transfer",
-        "transfer-ack",
-        "refused",
-    ];
+    pub const KINDS: &[&str] =
+        &["ping", "get-view", "view-reply", "forward", "forward-ack", "transfer", "transfer-ack", "refused"];
 }

@@ -449,10 +449,14 @@ impl ServerView for Host {
         match role {
             Role::Leader => self.agreements().filter(is_asked).any(|agreement| agreement.leads),
             Role::Candidate => self.agreements().filter(is_asked).any(|agreement| agreement.stands),
-            Role::Controller => group.is_none_or(|group| GroupId(group) == GroupId::CONTROLLER)
-                && self.controller.as_ref().is_some_and(ServerView::is_leader),
+            Role::Controller => {
+                group.is_none_or(|group| GroupId(group) == GroupId::CONTROLLER)
+                    && self.controller.as_ref().is_some_and(ServerView::is_leader)
+            }
             party => self.groups.iter().any(|(id, replica)| {
-                group.is_none_or(|group| id.0 == group) && replica.is_leading() && replica.state().plays(party)
+                group.is_none_or(|group| id.0 == group)
+                    && replica.is_leading()
+                    && replica.state().plays(party)
             }),
         }
     }

@@ -11,7 +11,7 @@ use squall_cluster::bugs::Bug;
 use crate::report::mutants_page;
 use crate::soak::{
     ALL, Baseline, BugResult, Control, HuntResult, MutantSettings, Mutants, Outside, Percentiles, QUICK,
-    Wanted, bug_of, hunts_of, mode_of, mutants, simulator_of,
+    Wanted, bug_of, mode_of, mutants, pieces_of, simulator_of,
 };
 use crate::store::write_file;
 use crate::trial::Simulator;
@@ -158,11 +158,8 @@ impl MutantsCommand {
         let console = self.output.console();
         let settings = self.settings()?;
         let baseline = self.read_baseline()?;
-        let hunts: usize = settings.bugs.iter().map(|bug| hunts_of(*bug).len()).sum();
         if self.guided {
-            let wanted = settings.bugs.iter().flat_map(|bug| hunts_of(*bug));
-            let hunts: Vec<_> =
-                wanted.filter(|hunt| settings.mode.is_none_or(|mode| mode == hunt.mode)).collect();
+            let hunts = settings.hunts();
             let simulator = Some(Simulator::EventLoop.name().to_owned());
             let base = Wanted { simulator, ..settings.base };
             return compare(&console, &hunts, &base, &settings.seeds, settings.jobs, self.output.json);
@@ -170,10 +167,13 @@ impl MutantsCommand {
         let stopwatch = Stopwatch::start();
         let wall = || stopwatch.wall();
         let outside = Outside { wall: &wall, processor: &processor_of_thread, should_stop: &|| false };
-        let mut progress = Progress::new(&console, "hunts", (hunts * settings.simulators.len()) as u64);
-        let mut tell = |result: &HuntResult| {
-            progress.aside(|| console.detail(row(result).join("  ")));
-            progress.step(|| result.hunt.bug.name().to_owned());
+        let pieces = pieces_of(&settings)?;
+        let mut progress = Progress::new(&console, "hunts and shares of the control", pieces as u64);
+        let mut tell = |hunt: Option<&HuntResult>| {
+            if let Some(result) = hunt {
+                progress.aside(|| console.detail(row(result).join("  ")));
+            }
+            progress.step(|| hunt.map_or("no bug", |result| result.hunt.bug.name()).to_owned());
         };
         let result = mutants(&settings, &outside, &mut tell);
         progress.finish();

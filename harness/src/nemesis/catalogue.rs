@@ -233,10 +233,7 @@ fn choice(word: &str) -> Result<Choice, SelectionError> {
 }
 
 /// The name that is nearest to a word, if any is near.
-pub(super) fn nearest<'names>(
-    word: &str,
-    names: impl Iterator<Item = &'names str>,
-) -> Option<&'names str> {
+pub(super) fn nearest<'names>(word: &str, names: impl Iterator<Item = &'names str>) -> Option<&'names str> {
     let distance = |name: &&'names str| strsim::damerau_levenshtein(word, name);
     names.min_by_key(distance).filter(|name| distance(name) <= 1 + name.len() / 4)
 }

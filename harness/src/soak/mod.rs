@@ -43,6 +43,7 @@ pub use hunts::QUICK;
 pub use merge::{MergeError, Merged, merge, stored_failures, united_charter};
 pub use mutants::{
     BugResult, Control, Find, Hunt, HuntResult, MutantSettings, Mutants, Shrinkage, hunts_of, mutants,
+    pieces_of,
 };
 pub use names::{UnknownName, table};
 pub use quota::{FAILURES_MAX, FAILURES_PER_CAUSE_MAX, Quota};

@@ -46,6 +46,14 @@ pub struct MutantSettings {
     pub jobs: usize,
 }
 
+impl MutantSettings {
+    /// Each bug, in each mode that is asked for and in which it can show.
+    pub fn hunts(&self) -> Vec<Hunt> {
+        let all = self.bugs.iter().flat_map(|bug| hunts_of(*bug));
+        all.filter(|hunt| self.mode.is_none_or(|mode| mode == hunt.mode)).collect()
+    }
+}
+
 /// One bug in one mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hunt {
@@ -226,7 +234,16 @@ enum Piece {
     Control(Vec<(Verdict, Option<String>)>),
 }
 
-/// Hunts every bug and runs the control; `tell` hears of each hunt as it ends.
+/// How many pieces of work these settings make: hunts, and shares of the control.
+///
+/// # Errors
+///
+/// If a size is impossible.
+pub fn pieces_of(settings: &MutantSettings) -> Result<usize, ExperimentError> {
+    tasks(settings).map(|tasks| tasks.len())
+}
+
+/// Hunts every bug and runs the control; `tell` hears of each piece as it ends, and of the hunt, if it was one.
 ///
 /// # Errors
 ///
@@ -234,7 +251,7 @@ enum Piece {
 pub fn mutants(
     settings: &MutantSettings,
     outside: &Outside<'_>,
-    tell: &mut dyn FnMut(&HuntResult),
+    tell: &mut dyn FnMut(Option<&HuntResult>),
 ) -> Result<Mutants, SoakError<ExperimentError>> {
     assert!(settings.jobs > 0, "somebody must do the work");
     assert!(!settings.simulators.is_empty(), "something must turn the world");
@@ -259,8 +276,9 @@ pub fn mutants(
         for piece in receive {
             let piece =
                 piece.map_err(|message| SoakError::Panicked { seed: settings.seeds.start, message })?;
-            if let Piece::Hunt(result) = &piece {
-                tell(result);
+            match &piece {
+                Piece::Hunt(result) => tell(Some(result)),
+                Piece::Control(_) => tell(None),
             }
             pieces.push(piece);
         }
@@ -270,11 +288,9 @@ pub fn mutants(
 }
 
 fn tasks(settings: &MutantSettings) -> Result<Vec<Task>, ExperimentError> {
-    let all = settings.bugs.iter().flat_map(|bug| hunts_of(*bug));
-    let hunts: Vec<Hunt> = all.filter(|hunt| settings.mode.is_none_or(|mode| mode == hunt.mode)).collect();
     let mut tasks = Vec::new();
     let mut controls: Vec<(String, Experiment)> = Vec::new();
-    for hunt in hunts {
+    for hunt in settings.hunts() {
         let wanted = hunt.wanted(&settings.base);
         let experiment = wanted.experiment()?;
         let clean = Wanted { bugs: Vec::new(), ..wanted };
