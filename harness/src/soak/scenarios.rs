@@ -6,6 +6,8 @@
 
 use squall_cluster::paxos::ReadPath;
 
+use crate::nemesis::{PlannedFault, read};
+
 /// A selection of faults with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -15,7 +17,7 @@ pub struct Scenario {
     pub about: &'static str,
     /// The faults to draw from.
     pub nemesis: &'static str,
-    /// Faults written by hand, as in plans; empty: drawn ones.
+    /// Faults written by hand, in words; empty: drawn ones.
     pub faults: &'static str,
     /// How reads are served.
     pub reads: ReadPath,
@@ -37,37 +39,33 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "deaf-leader",
         about: "the leader hears nobody while everybody hears it: another must take over",
-        faults: r#"[{"id":1,"at_ms":2000,"for_ms":6000,"fault":{"deaf":{"target":"leader","clients":"reach-all"}}}]"#,
+        faults: "at 2s: deaf leader, clients reach all for 6s",
         gap_max_ms: 3_000,
         ..PLAIN
     },
     Scenario {
         name: "lost-primary",
         about: "the primary crashes: its successor must be known to all clients before any of them gives up",
-        faults: r#"[{"id":1,"at_ms":2000,"for_ms":4000,"fault":{"crash":{"target":"leader","loss":"nothing"}}}]"#,
+        faults: "at 2s: crash leader for 4s",
         gap_max_ms: 900,
         ..PLAIN
     },
     Scenario {
         name: "old-pings",
         about: "the backup is back, again and again, before the last pings of its earlier lives arrive",
-        faults: r#"[
-            {"id":1,"at_ms":500,"for_ms":9000,"fault":{"delay":{"links":"servers","min_ms":0,"max_ms":500,"kinds":["ping"]}}},
-            {"id":2,"at_ms":1000,"for_ms":40,"fault":{"crash":{"target":{"role":{"role":"backup"}},"loss":"nothing"}}},
-            {"id":3,"at_ms":2500,"for_ms":40,"fault":{"crash":{"target":{"role":{"role":"backup"}},"loss":"nothing"}}},
-            {"id":4,"at_ms":4000,"for_ms":40,"fault":{"crash":{"target":{"role":{"role":"backup"}},"loss":"nothing"}}},
-            {"id":5,"at_ms":5500,"for_ms":40,"fault":{"crash":{"target":{"role":{"role":"backup"}},"loss":"nothing"}}}
-        ]"#,
+        faults: "at 500ms: delay 0ms..500ms between servers only ping for 9s
+                 at 1s: crash backup for 40ms
+                 at 2.5s: crash backup for 40ms
+                 at 4s: crash backup for 40ms
+                 at 5.5s: crash backup for 40ms",
         ..PLAIN
     },
     Scenario {
         name: "open-slots",
         about: "proposals and votes are lost and late while the leader comes and goes: slots stay open across ballots",
-        faults: r#"[
-            {"id":1,"at_ms":500,"for_ms":9000,"fault":{"loss":{"links":"servers","ppm":600000,"kinds":["accept"]}}},
-            {"id":2,"at_ms":500,"for_ms":9000,"fault":{"delay":{"links":"servers","min_ms":10,"max_ms":300,"kinds":["accept","accepted"]}}},
-            {"id":3,"at_ms":700,"for_ms":8500,"fault":{"flapping":{"target":"leader","cut_ms":200,"connected_ms":300,"clients":"reach-all"}}}
-        ]"#,
+        faults: "at 500ms: loss 60% between servers only accept for 9s
+                 at 500ms: delay 10ms..300ms between servers only accept, accepted for 9s
+                 at 700ms: flapping leader cut 200ms connected 300ms, clients reach all for 8.5s",
         ..PLAIN
     },
     Scenario {
@@ -100,13 +98,28 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-const LATE_ANSWERS: &str = r#"[
-    {"id":1,"at_ms":500,"for_ms":9000,"fault":{"delay":{"links":{"to":"leader"},"min_ms":400,"max_ms":500,"kinds":["heartbeat-ack","accepted","heartbeat","accept","prepare","nack"]}}},
-    {"id":2,"at_ms":1500,"for_ms":700,"fault":{"mute":{"target":"leader","clients":"reach-all"}}},
-    {"id":3,"at_ms":3500,"for_ms":700,"fault":{"mute":{"target":"leader","clients":"reach-all"}}},
-    {"id":4,"at_ms":5500,"for_ms":700,"fault":{"mute":{"target":"leader","clients":"reach-all"}}},
-    {"id":5,"at_ms":7500,"for_ms":700,"fault":{"mute":{"target":"leader","clients":"reach-all"}}}
-]"#;
+/// What the leader hears gets later step by step, so that it never hears nothing for so long that it steps down; what
+/// was on its way when the others stop hearing it speaks for it until another leads.
+const LATE_ANSWERS: &str = "
+    at 400ms: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.3s
+    at 600ms: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.1s
+    at 800ms: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.9s
+    at 1s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.7s
+    at 1.2s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.5s
+    at 1.6s: mute leader, clients reach all for 900ms
+    at 3.4s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.3s
+    at 3.6s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.1s
+    at 3.8s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.9s
+    at 4s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.7s
+    at 4.2s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.5s
+    at 4.6s: mute leader, clients reach all for 900ms
+    at 6.4s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.3s
+    at 6.6s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.1s
+    at 6.8s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.9s
+    at 7s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.7s
+    at 7.2s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.5s
+    at 7.6s: mute leader, clients reach all for 900ms
+";
 
 impl Scenario {
     /// The scenario of this name.
@@ -115,9 +128,9 @@ impl Scenario {
     }
 
     /// The faults written by hand.
-    pub(crate) fn planned(&self) -> Option<Vec<crate::nemesis::PlannedFault>> {
+    pub(crate) fn planned(&self) -> Option<Vec<PlannedFault>> {
         let written = (!self.faults.is_empty()).then_some(self.faults)?;
-        Some(serde_json::from_str(written).expect("scenarios are tested"))
+        Some(read(written).expect("scenarios are tested").faults)
     }
 }
 
@@ -126,25 +139,30 @@ mod tests {
     use super::*;
     use crate::soak::Wanted;
 
+    /// In the mode whose servers it speaks of.
     #[test]
     fn every_scenario_can_be_run() {
         for scenario in SCENARIOS {
-            let wanted = Wanted { scenario: Some(scenario.name.into()), ..Wanted::default() };
-            let plan = wanted.experiment().expect("possible").plan(1);
+            let plan_in = |mode: &str| {
+                let name = Some(scenario.name.into());
+                let wanted = Wanted { mode: Some(mode.into()), scenario: name, ..Wanted::default() };
+                wanted.experiment().ok().map(|experiment| experiment.plan(1))
+            };
+            let plan = ["paxos", "primary-backup"].into_iter().find_map(plan_in).expect("possible somewhere");
             plan.check().expect("possible");
             assert!(!plan.faults.is_empty(), "{} plans no fault", scenario.name);
         }
     }
 
     /// The clock of each leader is set back as it is cut off from the others, while clients still reach it.
-    const CLOCKS_SET_BACK: &str = r#"[
-        {"id":1,"at_ms":2000,"for_ms":1000,"fault":{"clock-jump":{"target":"leader","by_ms":-2000}}},
-        {"id":2,"at_ms":2000,"for_ms":1000,"fault":{"isolate":{"target":"leader","clients":"reach-all"}}},
-        {"id":3,"at_ms":4000,"for_ms":1000,"fault":{"clock-jump":{"target":"leader","by_ms":-2000}}},
-        {"id":4,"at_ms":4000,"for_ms":1000,"fault":{"isolate":{"target":"leader","clients":"reach-all"}}},
-        {"id":5,"at_ms":6000,"for_ms":1000,"fault":{"clock-jump":{"target":"leader","by_ms":-2000}}},
-        {"id":6,"at_ms":6000,"for_ms":1000,"fault":{"isolate":{"target":"leader","clients":"reach-all"}}}
-    ]"#;
+    const CLOCKS_SET_BACK: &str = "
+        at 2s: clock-jump leader by -2000ms for 1s
+        at 2s: isolate leader, clients reach all for 1s
+        at 4s: clock-jump leader by -2000ms for 1s
+        at 4s: isolate leader, clients reach all for 1s
+        at 6s: clock-jump leader by -2000ms for 1s
+        at 6s: isolate leader, clients reach all for 1s
+    ";
 
     /// The first seed with an invalid run under those clocks, and whether that run says that it left the model.
     fn stale_read(reads: &str, seeds: std::ops::Range<u64>) -> Option<bool> {
@@ -157,7 +175,7 @@ mod tests {
         let experiment = wanted.experiment().expect("possible");
         seeds.into_iter().find_map(|seed| {
             let mut plan = experiment.plan(seed);
-            plan.faults = serde_json::from_str(CLOCKS_SET_BACK).expect("a plan");
+            plan.faults = read(CLOCKS_SET_BACK).expect("a plan").faults;
             plan.limits.may_leave = true;
             plan.minima = None;
             let outcome = experiment.run(&plan);
