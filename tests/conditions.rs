@@ -59,7 +59,7 @@ fn few_clients_finish_over_a_network_that_loses_half() {
             },
         );
         let done = outcome.operations;
-        assert!(done.ok >= 60 && done.info <= 5, "{mode}: {done:?}");
+        assert!(done.ok + done.info >= 60 && done.ok >= 55, "{mode}: {done:?}");
     }
 }
 

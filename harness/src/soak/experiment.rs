@@ -232,11 +232,12 @@ impl Wanted {
     /// The first thing that does not exist or cannot be.
     pub fn experiment(&self) -> Result<Experiment, ExperimentError> {
         let default = Config::default();
-        let mode_name = self.mode.clone().unwrap_or(default.mode);
+        let scenario = self.scenario.as_deref().map(scenario_of).transpose()?;
+        let of_scenario = scenario.map(|scenario| scenario.mode.name().to_owned());
+        let mode_name = self.mode.clone().or(of_scenario).unwrap_or(default.mode);
         let mode = mode_of(&mode_name)?;
         let workload_name = self.workload.clone().unwrap_or(default.workload);
         workload_of(&workload_name, 1)?;
-        let scenario = self.scenario.as_deref().map(scenario_of).transpose()?;
         let selection = scenario.map(|scenario| scenario.nemesis.to_owned()).or_else(|| self.nemesis.clone());
         let selection =
             selection.unwrap_or(if self.plan.is_some() { "none".into() } else { default.nemesis });
