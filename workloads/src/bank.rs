@@ -131,6 +131,6 @@ impl Workload for BankWorkload {
             (BankAction::Read, Some(BankRet::Balances(balances))) => ("read", json!(&balances[..])),
             (BankAction::Read, Some(BankRet::Done) | None) => ("read", json!(null)),
         };
-        Encoded { function: function.into(), key: None, value, mismatch: false }
+        Encoded { function: function.into(), key: None, value }
     }
 }

@@ -295,7 +295,7 @@ impl Workload for ConfigWorkload {
             ConfigOp::Move { shard, group } => ("move", json!([shard, group])),
         };
         let value = if let Some(ConfigRet::Seen(seen)) = ret { json!(seen) } else { argument };
-        Encoded { function: Cow::Borrowed(function), key: None, value, mismatch: false }
+        Encoded { function: Cow::Borrowed(function), key: None, value }
     }
 }
 

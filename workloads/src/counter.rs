@@ -116,6 +116,6 @@ impl Workload for CounterWorkload {
             (CounterAction::Read, Some(CounterRet::Sum(sum))) => ("read", json!(sum)),
             (CounterAction::Read, Some(CounterRet::Done) | None) => ("read", json!(null)),
         };
-        Encoded { function: function.into(), key: Some(op.key.to_string()), value, mismatch: false }
+        Encoded { function: function.into(), key: Some(op.key.to_string()), value }
     }
 }

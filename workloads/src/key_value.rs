@@ -232,7 +232,10 @@ impl Workload for KeyValue {
             Some(KvRet::Value(value)) => json!(value),
             Some(KvRet::Done | KvRet::Mismatch(_)) | None => argument,
         };
-        let mismatch = matches!(ret, Some(KvRet::Mismatch(_)));
-        Encoded { function: function.into(), key: Some(op.key().to_string()), value, mismatch }
+        Encoded { function: function.into(), key: Some(op.key().to_string()), value }
+    }
+
+    fn is_mismatch(&self, ret: &KvRet) -> bool {
+        matches!(ret, KvRet::Mismatch(_))
     }
 }

@@ -104,11 +104,6 @@ impl Workload for MutexWorkload {
             MutexAction::Acquire => "acquire",
             MutexAction::Release => "release",
         };
-        Encoded {
-            function: function.into(),
-            key: Some(op.key.to_string()),
-            value: json!(null),
-            mismatch: false,
-        }
+        Encoded { function: function.into(), key: Some(op.key.to_string()), value: json!(null) }
     }
 }

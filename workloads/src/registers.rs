@@ -197,7 +197,7 @@ impl Workload for Registers {
             RegisterStep::Swap { key, other } => json!(["swap", key, other]),
         };
         let value = op.iter().map(step).collect();
-        Encoded { function: "txn".into(), key: None, value, mismatch: false }
+        Encoded { function: "txn".into(), key: None, value }
     }
 }
 

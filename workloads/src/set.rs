@@ -118,6 +118,6 @@ impl Workload for SetWorkload {
             }
             (SetAction::Read, Some(SetRet::Done) | None) => ("read", json!(null)),
         };
-        Encoded { function: function.into(), key: Some(op.key.to_string()), value, mismatch: false }
+        Encoded { function: function.into(), key: Some(op.key.to_string()), value }
     }
 }

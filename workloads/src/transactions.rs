@@ -280,6 +280,6 @@ impl Workload for Transactions {
             MicroOp::Append { key, element } => json!(["append", key, element]),
             MicroOp::Read { key } => json!(["r", key, seen.as_mut().and_then(Iterator::next)]),
         };
-        Encoded { function: "txn".into(), key: None, value: op.iter().map(micro).collect(), mismatch: false }
+        Encoded { function: "txn".into(), key: None, value: op.iter().map(micro).collect() }
     }
 }

@@ -86,7 +86,7 @@ fn count<W: Workload>(workload: &W, operations: &[OperationOf<W>]) -> OperationC
     let mut counts = OperationCounts::default();
     for operation in operations {
         match &operation.completion {
-            Completion::Ok(ret) if workload.encode(&operation.op, Some(ret)).mismatch => counts.fail += 1,
+            Completion::Ok(ret) if workload.is_mismatch(ret) => counts.fail += 1,
             Completion::Ok(_) => counts.ok += 1,
             Completion::Fail => counts.fail += 1,
             Completion::Info => counts.info += 1,

@@ -161,7 +161,7 @@ impl<W: Workload> Recorder<W> {
         };
         let encoded = workload.encode(op, ret);
         let (kind, error) = match &completion {
-            Completion::Ok(_) if encoded.mismatch => ("fail", Some("precondition".into())),
+            Completion::Ok(ret) if workload.is_mismatch(ret) => ("fail", Some("precondition".into())),
             Completion::Ok(_) => ("ok", None),
             Completion::Fail => ("fail", error),
             Completion::Info => ("info", error),
@@ -176,7 +176,6 @@ impl<W: Workload> Recorder<W> {
             function: what.to_owned().into(),
             key: None,
             value: serde_json::Value::String(description),
-            mismatch: false,
         };
         self.line(at, Actor::Nemesis("nemesis"), "info", encoded, target, None);
         self.events.push(Recorded::Nemesis);
@@ -191,7 +190,7 @@ impl<W: Workload> Recorder<W> {
         node: Option<String>,
         error: Option<String>,
     ) {
-        let Encoded { function, key, value, .. } = encoded;
+        let Encoded { function, key, value } = encoded;
         let index = self.lines.len();
         let f = function.into_owned();
         self.lines.push(HistoryLine { index, time: at.0 * 1_000, process, kind, f, key, value, node, error });

@@ -68,6 +68,8 @@ struct Run<'a, S: System, W: Workload> {
     gong: Arc<Gong>,
     phases: Vec<(Phase, u64)>,
     nemesis: Nemesis,
+    /// Before this time of the chaos phase it has nothing to do, and waits for no event.
+    nemesis_rests_until_ms: u64,
     faults: Vec<FaultRecord>,
     violations: Vec<Violation>,
     /// The first invariant that the system itself found broken.
@@ -123,6 +125,7 @@ where
             phase,
             phases: vec![(Phase::Start, 0)],
             nemesis: Nemesis::new(plan.faults.clone(), plan.limits),
+            nemesis_rests_until_ms: 0,
             faults: Vec::new(),
             violations: Vec::new(),
             breach: None,
@@ -312,8 +315,12 @@ where
 
     fn tick_nemesis(&mut self, chaos_began: Micros) {
         let elapsed_ms = (self.now().0 - chaos_began.0) / 1_000;
-        let is_due = self.nemesis.next_ms().is_some_and(|next| next <= elapsed_ms);
-        if !is_due && !self.nemesis.is_watching() {
+        if elapsed_ms < self.nemesis_rests_until_ms {
+            return;
+        }
+        let next_ms = self.nemesis.next_ms().unwrap_or(u64::MAX);
+        if next_ms > elapsed_ms && !self.nemesis.is_watching() {
+            self.nemesis_rests_until_ms = next_ms;
             return;
         }
         let events = self.with_surface(|nemesis, surface| nemesis.tick(elapsed_ms, surface));
@@ -431,8 +438,11 @@ where
             chaos_operations: self.chaos_operations,
         };
         let mut outcome = judge(&*self.workload, evidence);
+        let mut text = Vec::new();
         for line in &outcome.lines {
-            digest.write(serde_json::to_string(line).expect("a line is plain data").as_bytes());
+            text.clear();
+            serde_json::to_writer(&mut text, line).expect("a line is plain data");
+            digest.write(&text);
         }
         outcome.phases = self.phases;
         outcome.simulated_us = simulated_us;
