@@ -221,6 +221,7 @@ impl Bugs {
     }
 
     /// Whether a bug is on.
+    #[inline]
     pub fn has(self, bug: Bug) -> bool {
         self.0 & (1_u128 << (bug as u32)) != 0
     }

@@ -18,6 +18,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::ascending::Ascending;
 use crate::event::Event;
 use crate::node::NodeId;
 use crate::paxos::{Ballot, Slot};
@@ -63,7 +64,7 @@ struct Server {
     must_learn: bool,
     is_learner: bool,
     promised: Ballot,
-    accepted: BTreeMap<Slot, Ballot>,
+    accepted: Ascending<Slot, Ballot>,
     /// The end of the durable snapshot.
     snapshot: Slot,
     committed: Slot,
@@ -84,10 +85,38 @@ struct Round {
 /// What is known of one slot.
 #[derive(Clone, Debug, Default)]
 struct Place {
-    rounds: BTreeMap<Ballot, Round>,
+    rounds: Ascending<Ballot, Round>,
     /// The lowest ballot that a majority accepted, and its value.
     chosen: Option<(Ballot, u64)>,
     state: Option<u64>,
+}
+
+impl Place {
+    fn has_majority(&self, ballot: Ballot, servers: usize) -> bool {
+        let voters = self.rounds.get(&ballot).map_or(0, |round| round.voters.count_ones() as usize);
+        voters > servers / 2
+    }
+
+    /// A vote came in: whoever has a majority now is chosen, whether any node has noticed or not.
+    fn count(&mut self, slot: Slot, ballot: Ballot, servers: usize) -> Result<(), Breach> {
+        if !self.has_majority(ballot, servers) {
+            return Ok(());
+        }
+        let Some(value) = self.rounds.get(&ballot).and_then(|round| round.proposed) else { return Ok(()) };
+        if let Some((earlier, chosen)) = self.chosen {
+            require(value == chosen, "X1", || {
+                format!("{slot} has {chosen:016x} in {earlier} and {value:016x} in {ballot}")
+            })?;
+        }
+        for (later, round) in self.rounds.range(ballot..) {
+            require(round.proposed.is_none_or(|proposed| proposed == value), "X7", || {
+                format!("{slot} has {value:016x} in {ballot}, but {later} proposed otherwise")
+            })?;
+        }
+        let lowest = self.chosen.map_or(ballot, |(earlier, _)| earlier.min(ballot));
+        self.chosen = Some((lowest, value));
+        Ok(())
+    }
 }
 
 /// What is known of one mutation.
@@ -102,11 +131,11 @@ struct Mutation {
 #[derive(Clone, Debug)]
 pub struct Monitor {
     servers: BTreeMap<NodeId, Server>,
-    places: BTreeMap<Slot, Place>,
+    places: Ascending<Slot, Place>,
     /// Slots up to here are forgotten.
     slots_forgotten: Slot,
-    leaders: BTreeMap<Ballot, NodeId>,
-    mutations: BTreeMap<u64, Mutation>,
+    leaders: Ascending<Ballot, NodeId>,
+    mutations: Ascending<u64, Mutation>,
     versions: BTreeMap<(ClientId, u64), u64>,
     /// Versions up to here are forgotten.
     versions_forgotten: u64,
@@ -125,10 +154,10 @@ impl Monitor {
         assert!(!servers.is_empty() && servers.len() <= 64, "a group has 1 to 64 servers");
         Self {
             servers,
-            places: BTreeMap::new(),
+            places: Ascending::default(),
             slots_forgotten: Slot::ZERO,
-            leaders: BTreeMap::new(),
-            mutations: BTreeMap::new(),
+            leaders: Ascending::default(),
+            mutations: Ascending::default(),
             versions: BTreeMap::new(),
             versions_forgotten: 0,
             version_restored: 0,
@@ -221,7 +250,7 @@ impl Monitor {
                 server.accepted.remove(&oldest);
             }
         }
-        Some(self.places.entry(slot).or_default())
+        Some(self.places.or_default(slot))
     }
 
     fn on_booted(
@@ -243,7 +272,7 @@ impl Monitor {
                 format!("{node} sent ballot {sent} and booted with {promised}")
             })?;
             let held: BTreeMap<Slot, Ballot> = accepted.iter().copied().collect();
-            for (slot, ballot) in &server.accepted {
+            for (slot, ballot) in server.accepted.iter() {
                 let is_held = *slot <= snapshot || held.get(slot).is_some_and(|held| held >= ballot);
                 require(is_held, "X8", || {
                     format!(
@@ -292,42 +321,16 @@ impl Monitor {
         server.promised = ballot;
         let bit = server.bit;
         for slot in slots {
+            let servers = self.servers.len();
             let Some(place) = self.place(*slot) else { continue };
-            place.rounds.entry(ballot).or_default().voters |= bit;
+            place.rounds.or_default(ballot).voters |= bit;
             if place.rounds.len() > BALLOTS_MAX {
                 place.rounds.pop_first();
             }
+            let counted = place.count(*slot, ballot, servers);
             self.server(node).accepted.insert(*slot, ballot);
-            self.count(*slot, ballot)?;
+            counted?;
         }
-        Ok(())
-    }
-
-    fn has_majority(&self, slot: Slot, ballot: Ballot) -> bool {
-        let round = self.places.get(&slot).and_then(|place| place.rounds.get(&ballot));
-        let voters = round.map_or(0, |round| round.voters.count_ones() as usize);
-        voters > self.servers.len() / 2
-    }
-
-    /// A vote came in: whoever has a majority now is chosen, whether any node has noticed or not.
-    fn count(&mut self, slot: Slot, ballot: Ballot) -> Result<(), Breach> {
-        if !self.has_majority(slot, ballot) {
-            return Ok(());
-        }
-        let place = self.places.get_mut(&slot).expect("a slot with voters is known");
-        let Some(value) = place.rounds.get(&ballot).and_then(|round| round.proposed) else { return Ok(()) };
-        if let Some((earlier, chosen)) = place.chosen {
-            require(value == chosen, "X1", || {
-                format!("{slot} has {chosen:016x} in {earlier} and {value:016x} in {ballot}")
-            })?;
-        }
-        for (later, round) in place.rounds.range(ballot..) {
-            require(round.proposed.is_none_or(|proposed| proposed == value), "X7", || {
-                format!("{slot} has {value:016x} in {ballot}, but {later} proposed otherwise")
-            })?;
-        }
-        let lowest = place.chosen.map_or(ballot, |(earlier, _)| earlier.min(ballot));
-        place.chosen = Some((lowest, value));
         Ok(())
     }
 
@@ -339,16 +342,17 @@ impl Monitor {
                 format!("{slot} has {chosen:016x} in {earlier}, but {ballot} proposed {entry:016x}")
             })?;
         }
-        let proposed = place.rounds.entry(ballot).or_default().proposed.replace(entry);
+        let proposed = place.rounds.or_default(ballot).proposed.replace(entry);
         require(proposed.is_none_or(|proposed| proposed == entry), "X5", || {
             format!("{ballot} proposed two values at {slot}")
         })
     }
 
     fn on_chosen(&mut self, node: NodeId, slot: Slot, ballot: Ballot, entry: u64) -> Result<(), Breach> {
+        let servers = self.servers.len();
         let Some(place) = self.place(slot) else { return Ok(()) };
         let proposed = place.rounds.get(&ballot).and_then(|round| round.proposed);
-        require(self.has_majority(slot, ballot) && proposed == Some(entry), "X2", || {
+        require(place.has_majority(ballot, servers) && proposed == Some(entry), "X2", || {
             format!("{node} took {slot} for chosen in {ballot}, which no majority accepted")
         })
     }
@@ -370,7 +374,7 @@ impl Monitor {
             format!("{node} has a snapshot up to {last} but committed only {committed}")
         })?;
         server.snapshot = last;
-        server.accepted = server.accepted.split_off(&last.next());
+        server.accepted.forget_up_to(&last);
         Ok(())
     }
 
@@ -429,7 +433,7 @@ impl Monitor {
         if version <= self.versions_forgotten || !self.counts(is_backup, version, mutation) {
             return Ok(());
         }
-        let known = *self.mutations.entry(version).or_insert(mutation);
+        let known = *self.mutations.or_insert_with(version, || mutation);
         require((known.client, known.seq) == (client, seq), "E2", || {
             format!("version {version} is {}:{} and, on {node}, {client}:{seq}", known.client, known.seq)
         })?;

@@ -11,7 +11,9 @@ extern crate alloc;
 extern crate std;
 
 pub mod app;
+mod ascending;
 pub mod bugs;
+mod bytes;
 pub mod client;
 pub mod digest;
 pub mod event;

@@ -207,18 +207,28 @@ impl<N: Node> Effects<N> {
         wrap_record: impl Fn(M::Record) -> N::Record,
         wrap_timer: impl Fn(M::Timer) -> N::Timer,
     ) {
-        self.writes.extend(inner.writes.into_iter().map(|write| match write {
+        add(&mut self.writes, inner.writes, |write| match write {
             Write::Append(record) => Write::Append(wrap_record(record)),
             Write::Replace(records) => Write::Replace(records.into_iter().map(&wrap_record).collect()),
-        }));
-        self.outputs.extend(inner.outputs.into_iter().map(|output| match output {
+        });
+        add(&mut self.outputs, inner.outputs, |output| match output {
             Output::Send { to, message } => Output::Send { to, message: wrap_message(message) },
             Output::Event(event) => Output::Event(event),
             Output::Answer(_) => panic!("a part of a node answers nobody"),
-        }));
-        self.timers.extend(inner.timers.into_iter().map(|change| match change {
+        });
+        add(&mut self.timers, inner.timers, |change| match change {
             TimerChange::Arm(timer, range) => TimerChange::Arm(wrap_timer(timer), range),
             TimerChange::Cancel(timer) => TimerChange::Cancel(wrap_timer(timer)),
-        }));
+        });
+    }
+}
+
+/// Adds what the items of a part become. A list without memory of its own takes over that of the part's, where items do
+/// not grow by what they become.
+fn add<From, To>(list: &mut Vec<To>, items: Vec<From>, wrap: impl Fn(From) -> To) {
+    if list.capacity() == 0 {
+        *list = items.into_iter().map(wrap).collect();
+    } else {
+        list.extend(items.into_iter().map(wrap));
     }
 }

@@ -353,6 +353,9 @@ impl<M: Machine> Replica<M> {
 
     /// Answers the reads that waited for proof that this replica still leads.
     fn serve_confirmed(&mut self, config: &ReplicaConfig, effects: &mut Effects<Self>) {
+        if !self.waiting.is_for_rounds() {
+            return;
+        }
         let confirmed = self.paxos.confirmed_round(config);
         while let Some(waiter) = self.waiting.take_confirmed(confirmed) {
             self.read(waiter.address, &waiter.request, effects);

@@ -3,14 +3,15 @@
 //! Invariant: whoever waits does so since the present leadership began. A lost leadership forgets everybody, because
 //! the slot may end up with the command of another. Any replicated group uses it, whatever its commands are.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 
+use crate::ascending::Ascending;
 use crate::paxos::{Ballot, Slot};
 
 /// Those who wait.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Waiting<W> {
-    by_slot: BTreeMap<Slot, W>,
+    by_slot: Ascending<Slot, W>,
     /// In the order of arrival, in which rounds rise.
     by_round: VecDeque<(u64, W)>,
     led: Option<Ballot>,
@@ -18,7 +19,7 @@ pub struct Waiting<W> {
 
 impl<W> Default for Waiting<W> {
     fn default() -> Self {
-        Self { by_slot: BTreeMap::new(), by_round: VecDeque::new(), led: None }
+        Self { by_slot: Ascending::default(), by_round: VecDeque::new(), led: None }
     }
 }
 
@@ -43,6 +44,11 @@ impl<W> Waiting<W> {
         self.by_round.push_back((round, waiter));
     }
 
+    /// Whether anybody waits for a round of heartbeats.
+    pub fn is_for_rounds(&self) -> bool {
+        !self.by_round.is_empty()
+    }
+
     /// The first of those whose round is confirmed; they wait no more.
     pub fn take_confirmed(&mut self, confirmed: u64) -> Option<W> {
         if self.by_round.front().is_none_or(|(round, _)| *round > confirmed) {
@@ -58,7 +64,7 @@ impl<W> Waiting<W> {
 
     /// Forgets who waits up to a slot: a snapshot that came from elsewhere does not tell what their requests came to.
     pub fn forget_up_to(&mut self, last: Slot) {
-        self.by_slot = self.by_slot.split_off(&last.next());
+        self.by_slot.forget_up_to(&last);
     }
 
     /// The first waiter of whom this holds.

@@ -7,7 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Key, Operation, Reply, Value, values};
 use crate::digest::Digest;
@@ -21,8 +21,8 @@ struct Entry {
 
 /// The contents: cheap to clone, since the map is shared until one of the copies changes. Written down, it is its keys
 /// and values; digests are computed again when it is read back.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "BTreeMap<Key, Value>", from = "BTreeMap<Key, Value>")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(from = "BTreeMap<Key, Value>")]
 pub struct Store {
     entries: Arc<BTreeMap<Key, Entry>>,
     digest: u64,
@@ -94,8 +94,8 @@ impl From<BTreeMap<Key, Value>> for Store {
     }
 }
 
-impl From<Store> for BTreeMap<Key, Value> {
-    fn from(store: Store) -> Self {
-        store.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+impl Serialize for Store {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }

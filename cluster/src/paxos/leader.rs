@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::log::runs;
 use super::reads::Answer;
 use super::{Ballot, Command, Config, Entry, Message, Paxos, PromisePage, Record, Slot, Timer};
+use crate::ascending::Ascending;
 use crate::bugs::Bug;
 use crate::event::{Event, StepDownReason};
 use crate::node::{Effects, Micros, NodeId};
@@ -63,7 +64,7 @@ pub(super) struct Leader<C> {
     /// Slots up to here were chosen before: never proposed, and to be learned.
     inherited: Slot,
     next: Slot,
-    proposals: BTreeMap<Slot, Proposal<C>>,
+    proposals: Ascending<Slot, Proposal<C>>,
     /// The highest slot that phase 1 showed as accepted or chosen: below it there may be acknowledged writes.
     recovered: Slot,
     /// Who answered in this election period.
@@ -234,7 +235,7 @@ impl<C: Command> Paxos<C> {
             ballot,
             inherited,
             next: last.next(),
-            proposals: BTreeMap::new(),
+            proposals: Ascending::default(),
             recovered: last,
             answered: promised,
             round: 0,

@@ -4,23 +4,28 @@
 //! accepted is a mirror of the disk; what is chosen is volatile and learned again after a restart. Up to `base`,
 //! everything is chosen and no entry is left: a snapshot stands for them, of which this module knows nothing.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Ballot, Command, Entry, Limits, PromisePage, Slot};
+use crate::ascending::Ascending;
 
 /// Accepted and chosen entries by slot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Log<C> {
-    accepted: BTreeMap<Slot, (Ballot, Entry<C>)>,
-    chosen: BTreeMap<Slot, Entry<C>>,
+    accepted: Ascending<Slot, (Ballot, Entry<C>)>,
+    chosen: Ascending<Slot, Entry<C>>,
     base: Slot,
     commit: Slot,
 }
 
 impl<C> Default for Log<C> {
     fn default() -> Self {
-        Self { accepted: BTreeMap::new(), chosen: BTreeMap::new(), base: Slot::ZERO, commit: Slot::ZERO }
+        Self {
+            accepted: Ascending::default(),
+            chosen: Ascending::default(),
+            base: Slot::ZERO,
+            commit: Slot::ZERO,
+        }
     }
 }
 
@@ -78,15 +83,15 @@ impl<C: Command> Log<C> {
     /// Forgets the entries up to a slot: a snapshot stands for them.
     pub fn cut(&mut self, last: Slot) {
         assert!(self.base < last && last <= self.commit, "what is cut is new and chosen");
-        self.accepted = self.accepted.split_off(&last.next());
-        self.chosen = self.chosen.split_off(&last.next());
+        self.accepted.forget_up_to(&last);
+        self.chosen.forget_up_to(&last);
         self.base = last;
     }
 
     /// Jumps to the end of a snapshot; what is known above it stays.
     pub fn install(&mut self, last: Slot) {
-        self.accepted = self.accepted.split_off(&last.next());
-        self.chosen = self.chosen.split_off(&last.next());
+        self.accepted.forget_up_to(&last);
+        self.chosen.forget_up_to(&last);
         (self.base, self.commit) = (last, last);
         self.advance();
     }
@@ -138,14 +143,14 @@ impl<C: Command> Log<C> {
     pub fn choose(&mut self, slot: Slot, entry: Entry<C>) {
         assert!(slot > Slot::ZERO, "slots count from 1");
         if slot > self.base {
-            self.chosen.entry(slot).or_insert(entry);
+            self.chosen.or_insert_with(slot, || entry);
         }
     }
 
     /// Marks what is accepted at a slot as chosen.
     pub fn choose_accepted(&mut self, slot: Slot) {
         let (_, entry) = self.accepted.get(&slot).expect("only an accepted entry is chosen by its slot");
-        self.chosen.entry(slot).or_insert_with(|| entry.clone());
+        self.chosen.or_insert_with(slot, || entry.clone());
     }
 
     /// Extends the prefix; whether it grew.

@@ -97,6 +97,7 @@ pub enum Message<C> {
         /// Where these begin.
         offset: u64,
         /// Some of them.
+        #[serde(with = "crate::bytes")]
         bytes: Arc<[u8]>,
         /// The sender's commit.
         commit: Slot,

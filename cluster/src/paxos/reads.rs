@@ -124,9 +124,9 @@ impl<C: Command> Paxos<C> {
 
     /// Starts a round that somebody waits for, unless an earlier one is still under way.
     pub(super) fn start_wanted_round(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
-        let confirmed = self.confirmed_round(config);
         let Role::Leader(leader) = &self.role else { return };
-        if leader.wanted_round() > leader.round() && confirmed >= leader.round() {
+        let is_wanted = leader.wanted_round() > leader.round();
+        if is_wanted && self.confirmed_round(config) >= leader.round() {
             self.send_heartbeats(config, now, effects);
         }
     }

@@ -22,6 +22,7 @@ pub struct Snapshot {
     /// The last slot that was applied.
     pub last: Slot,
     /// The state afterwards, as its owner encodes it.
+    #[serde(with = "crate::bytes")]
     pub state: Arc<[u8]>,
 }
 
@@ -137,8 +138,10 @@ impl<C: Command> Paxos<C> {
     /// The snapshot that the owner must take over before it applies anything else: after a boot, and after an
     /// installation.
     pub fn take_restored(&mut self) -> Option<Snapshot> {
-        let is_news = core::mem::take(&mut self.transfers.is_news);
-        self.transfers.latest.clone().filter(|_| is_news)
+        if !core::mem::take(&mut self.transfers.is_news) {
+            return None;
+        }
+        self.transfers.latest.clone()
     }
 
     /// The latest snapshot.
