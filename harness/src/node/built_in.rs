@@ -17,7 +17,7 @@ use squall_workloads::Decide;
 
 use crate::nemesis::SHARD_GROUPS;
 use crate::sim::{Latency, Server, Terrain, World};
-use crate::trial::{Config, Manner, Outcome, Plan, Subject, run};
+use crate::trial::{Config, Manner, Outcome, Plan, Simulator, Subject, run};
 
 use super::cluster::{ClientSettings, Cluster};
 use super::served::Served;
@@ -102,6 +102,7 @@ impl BuiltIn {
             sync_ms: (config.sync_min_ms, config.sync_max_ms),
             decide: Decide::new(plan.key),
             trace: manner.trace,
+            wired: manner.simulator == Simulator::Turmoil,
         };
         let connections = (0..clients.count).map(|client| clients.config(client, 0, ids.len())).collect();
         let servers = ids.iter().map(server).collect();

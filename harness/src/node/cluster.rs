@@ -18,7 +18,7 @@ use squall_workloads::{Client, OpError, Workload};
 use tokio::sync::Notify;
 use turmoil::net::UdpSocket;
 
-use crate::sim::{CLIENTS, EventLoop, Server, World};
+use crate::sim::{CLIENTS, Datagram, EventLoop, Server, World};
 use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
 use crate::trial::Simulator;
 
@@ -112,7 +112,7 @@ impl<N: Server, W: Served> Cluster<N, W> {
                 biased;
                 received = plug.socket.recv_from(&mut plug.buffer) => {
                     let (length, _) = received?;
-                    self.world.borrow_mut().receive(&plug.buffer[..length]);
+                    self.world.borrow_mut().receive_bytes(&plug.buffer[..length]);
                 }
                 () = waker.notified() => {}
             }
@@ -125,12 +125,16 @@ impl Plug {
     /// Takes everything that has arrived into the world, then puts everything that is due onto the wire.
     fn carry<N: Server>(&mut self, world: &mut World<N>, host: usize) -> std::io::Result<()> {
         while let Ok((length, _)) = self.socket.try_recv_from(&mut self.buffer) {
-            world.receive(&self.buffer[..length]);
+            world.receive_bytes(&self.buffer[..length]);
         }
-        for (to, bytes) in world.advance(host) {
-            self.socket.try_send_to(&bytes, self.addresses[to])?;
-        }
-        Ok(())
+        let mut result = Ok(());
+        world.advance(host, &mut |to, datagram| {
+            let Datagram::Bytes(bytes) = datagram else { unreachable!("a world on a wire sends bytes") };
+            if result.is_ok() {
+                result = self.socket.try_send_to(&bytes, self.addresses[to]).map(drop);
+            }
+        });
+        result
     }
 }
 

@@ -11,6 +11,8 @@ use siphasher::sip::SipHasher13;
 
 use crate::nemesis::Family;
 
+use super::tally::by_name;
+
 /// States of one run that are kept, at most.
 const STATES_MAX: usize = 4_096;
 
@@ -31,7 +33,9 @@ pub struct Coverage {
 pub(crate) struct Watcher {
     coverage: Coverage,
     standing: Vec<Family>,
-    last_state: u64,
+    /// Events since other families stood, by kind; there are few kinds, which are looked for one by one.
+    counts: Vec<(&'static str, u64)>,
+    last_look: Vec<Glimpse>,
 }
 
 /// What is seen of one server from afar.
@@ -51,23 +55,36 @@ pub(crate) struct Glimpse {
 impl Watcher {
     /// These families have faults that stand from now on.
     pub(crate) fn stand(&mut self, mut families: Vec<Family>) {
+        self.enter();
         families.sort_unstable();
         families.dedup();
         self.standing = families;
     }
 
     pub(crate) fn event(&mut self, kind: &'static str) {
+        *by_name(&mut self.counts, kind) += 1;
+    }
+
+    /// Enters what has been counted under every family that stands.
+    fn enter(&mut self) {
         let cells = &mut self.coverage.cells;
-        if self.standing.is_empty() {
-            *cells.entry((kind, None)).or_default() += 1;
-        }
-        for family in &self.standing {
-            *cells.entry((kind, Some(*family))).or_default() += 1;
+        for (kind, count) in self.counts.drain(..) {
+            if self.standing.is_empty() {
+                *cells.entry((kind, None)).or_default() += count;
+            }
+            for family in &self.standing {
+                *cells.entry((kind, Some(*family))).or_default() += count;
+            }
         }
     }
 
     /// The cluster looks like this now. Servers are alike: which is which says nothing.
-    pub(crate) fn look(&mut self, mut servers: Vec<Glimpse>) {
+    pub(crate) fn look(&mut self, servers: Vec<Glimpse>) {
+        if servers == self.last_look {
+            return;
+        }
+        self.last_look.clone_from(&servers);
+        let mut servers = servers;
         servers.sort_unstable();
         let mut hasher = SipHasher13::new();
         for server in &servers {
@@ -77,14 +94,13 @@ impl Watcher {
             hasher.write_u8(flags);
             hasher.write_u32(server.behind << 8 | server.unapplied);
         }
-        let state = hasher.finish();
-        if state != self.last_state && self.coverage.states.len() < STATES_MAX {
-            self.coverage.states.insert(state);
+        if self.coverage.states.len() < STATES_MAX {
+            self.coverage.states.insert(hasher.finish());
         }
-        self.last_state = state;
     }
 
     pub(crate) fn take(&mut self) -> Coverage {
+        self.enter();
         std::mem::take(&mut self.coverage)
     }
 }

@@ -7,10 +7,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::frame::Datagram;
 use super::world::{Server, World};
 
 /// Datagrams on their way to one host.
-type Mail = Vec<Vec<u8>>;
+type Mail = Vec<Datagram>;
 
 /// Hosts without a simulator under them.
 #[derive(Debug)]
@@ -52,19 +53,15 @@ impl<N: Server> EventLoop<N> {
 
     /// Lets a host take its mail and do what is due.
     pub(crate) fn turn(&self, host: usize) {
-        let mut mail = std::mem::take(&mut self.arriving.borrow_mut()[host]);
         let mut world = self.world.borrow_mut();
-        for bytes in &mail {
-            world.receive(bytes);
+        // What arrives in this step was sent in the last one: nothing is added meanwhile.
+        let mail = &mut self.arriving.borrow_mut()[host];
+        if !mail.is_empty() {
+            mail.drain(..).for_each(|datagram| world.receive(datagram));
         }
         if world.is_due(host) {
             let mut sent = self.sent.borrow_mut();
-            for (to, bytes) in world.advance(host) {
-                sent[to].push(bytes);
-            }
+            world.advance(host, &mut |to, datagram| sent[to].push(datagram));
         }
-        // Its capacity is worth keeping.
-        mail.clear();
-        self.arriving.borrow_mut()[host] = mail;
     }
 }

@@ -1,11 +1,33 @@
-//! Datagrams on the simulated wire: who, to whom, which start of the sender, a checksum, and the message.
+//! Datagrams: who, to whom, which start of the sender, a checksum, and the message.
 //!
-//! A frame whose checksum fails is dropped by the receiver, as any sound transport would.
+//! A frame whose checksum fails is dropped by the receiver, as any sound transport would. Where no wire of somebody
+//! else is between two hosts, what arrives undamaged need not be taken apart: it is what was put together.
+
+use std::rc::Rc;
 
 use squall_cluster::message::Message;
 use squall_cluster::node::NodeId;
 
 const HEADER_BYTES: usize = 20;
+/// Where a buffer for datagrams begins to grow.
+const BUFFER_BYTES_MIN: usize = 1 << 10;
+
+/// What leaves one host for another.
+#[derive(Clone, Debug)]
+pub(crate) enum Datagram {
+    /// As it was sent; its copies share what they say.
+    Whole(Rc<Sent>),
+    /// For a wire, or damaged on the way.
+    Bytes(Vec<u8>),
+}
+
+/// A datagram that was put together, and is taken apart by whom it reaches.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) frame: Frame,
+    /// The one that its bytes carry.
+    pub(crate) checksum: u32,
+}
 
 /// A datagram, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,17 +39,33 @@ pub(crate) struct Frame {
     pub(crate) message: Message,
 }
 
-/// Puts a datagram together.
-pub(crate) fn encode(from: NodeId, to: NodeId, incarnation: u64, message: &Message) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(96);
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&from.0.to_le_bytes());
-    bytes.extend_from_slice(&to.0.to_le_bytes());
-    bytes.extend_from_slice(&incarnation.to_le_bytes());
-    let mut bytes = postcard::to_extend(message, bytes).expect("messages can always be encoded");
-    let sum = crc32fast::hash(&bytes[4..]);
-    bytes[..4].copy_from_slice(&sum.to_le_bytes());
-    bytes
+impl Frame {
+    /// Puts the datagram together at the beginning of `buffer`, which grows as needed; how long the datagram is.
+    pub(crate) fn encode_into(&self, buffer: &mut Vec<u8>) -> usize {
+        let length = loop {
+            // A datagram is written into memory that is there already: this is the most that a message costs on its way.
+            let encode = |rest| postcard::to_slice(&self.message, rest).map(|body| body.len());
+            match buffer.get_mut(HEADER_BYTES..).map(encode) {
+                Some(Ok(body_bytes)) => break HEADER_BYTES + body_bytes,
+                Some(Err(postcard::Error::SerializeBufferFull)) | None => {
+                    buffer.resize((2 * buffer.len()).max(BUFFER_BYTES_MIN), 0);
+                }
+                Some(Err(error)) => panic!("messages can always be encoded: {error}"),
+            }
+        };
+        let bytes = &mut buffer[..length];
+        bytes[4..8].copy_from_slice(&self.from.0.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.to.0.to_le_bytes());
+        bytes[12..HEADER_BYTES].copy_from_slice(&self.incarnation.to_le_bytes());
+        let sum = crc32fast::hash(&bytes[4..]);
+        bytes[..4].copy_from_slice(&sum.to_le_bytes());
+        debug_assert_eq!(
+            decode(bytes).as_ref(),
+            Some(self),
+            "whoever takes it apart finds what was put together"
+        );
+        length
+    }
 }
 
 /// The checksum that a datagram carries; identifies its content in the digest.
@@ -44,4 +82,26 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Frame> {
     let incarnation = u64::from_le_bytes(bytes[12..20].try_into().expect("eight bytes"));
     let message = postcard::from_bytes(&bytes[HEADER_BYTES..]).ok()?;
     Some(Frame { from: NodeId(word(4)), to: NodeId(word(8)), incarnation, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_cluster::app::Operation;
+    use squall_cluster::session::{ClientId, Request};
+
+    use super::*;
+
+    #[test]
+    fn what_is_put_together_is_taken_apart_whatever_its_size_and_not_if_it_is_damaged() {
+        let mut buffer = Vec::new();
+        for size in [0, 3_000, 1, 100_000] {
+            let operation = Operation::Get { key: "k".repeat(size).into() };
+            let message = Message::Request(Request { client: ClientId(7), seq: 1, operation });
+            let frame = Frame { from: NodeId(1_000), to: NodeId(2), incarnation: 3, message };
+            let length = frame.encode_into(&mut buffer);
+            assert_eq!(decode(&buffer[..length]).as_ref(), Some(&frame));
+            buffer[length / 2] ^= 4;
+            assert_eq!(decode(&buffer[..length]), None);
+        }
+    }
 }

@@ -23,17 +23,27 @@ pub(crate) struct Latency {
 /// What becomes of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fate {
-    /// When each copy arrives, in milliseconds from now (at least 1). Empty: lost.
-    pub(crate) arrivals_ms: Vec<Arrival>,
+    /// When it arrives; `None`: lost.
+    first: Option<Arrival>,
+    /// When its copies arrive.
+    copies: Vec<Arrival>,
     /// The faults that changed it.
     pub(crate) causes: Vec<FaultId>,
     /// Whether a fault delayed it.
     pub(crate) delayed: bool,
 }
 
+impl Fate {
+    /// When the message and each copy of it arrive. None: it is lost.
+    pub(crate) fn arrivals(&self) -> impl Iterator<Item = &Arrival> {
+        self.first.iter().chain(&self.copies)
+    }
+}
+
 /// One copy of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
+    /// In milliseconds from now, at least 1.
     pub(crate) after_ms: u64,
     /// A bit to flip on the way, as a random number.
     pub(crate) corrupt: Option<u64>,
@@ -144,7 +154,6 @@ impl Network {
         let mut draw = decide.at("message", &[line, kind_word(kind), now_ms, nth]);
         let base = draw.range(latency.min_ms..=latency.max_ms);
         let mut first = Arrival { after_ms: base, corrupt: None };
-        let mut copies = Vec::new();
         for (fault, effect) in link.effects.iter().filter(|_| faulty) {
             if !effect.kinds.is_empty() && !effect.kinds.iter().any(|name| name == kind) {
                 continue;
@@ -153,6 +162,7 @@ impl Network {
             let mut draw = decide.at("fault", &[u64::from(*fault), line, kind_word(kind), now_ms, nth]);
             if draw.chance(effect.loss_ppm) {
                 fate.causes.push(*fault);
+                fate.copies.clear();
                 return fate;
             }
             let mut late = draw.range(effect.delay_min_ms..=effect.delay_max_ms);
@@ -163,7 +173,8 @@ impl Network {
             fate.delayed |= late > 0;
             let duplicated = draw.chance(effect.duplicate_ppm);
             if duplicated {
-                copies.push(base + draw.below(DUPLICATE_MS_MAX));
+                let after_ms = base + draw.below(DUPLICATE_MS_MAX);
+                fate.copies.push(Arrival { after_ms, corrupt: None });
             }
             let corrupted = draw.chance(effect.corrupt_ppm);
             if corrupted {
@@ -173,8 +184,7 @@ impl Network {
                 fate.causes.push(*fault);
             }
         }
-        fate.arrivals_ms.push(first);
-        fate.arrivals_ms.extend(copies.into_iter().map(|after_ms| Arrival { after_ms, corrupt: None }));
+        fate.first = Some(first);
         fate
     }
 }

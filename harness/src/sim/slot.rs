@@ -3,7 +3,7 @@
 //! Keeps the node contract: outputs leave in step order, and only once the records of their step and of every earlier
 //! one are durable. Time moves through the agenda of the world; a slot never looks at a real clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use squall_cluster::node::{Effects, Input, Micros, Node, NodeId, Output, Stored, TimerChange, Write};
 use squall_workloads::Decide;
@@ -13,6 +13,7 @@ use crate::nemesis::{DiskFault, DiskLoss, Endpoint, FaultId, Moment};
 use super::agenda::{Agenda, Item};
 use super::clock::Clock;
 use super::disk::{Disk, DiskFailed, DiskFaults};
+use super::timers::Timers;
 use super::traps::{Announced, Traps};
 
 /// Inputs that wait for a paused or busy node, at most; a real socket's buffer overflows too.
@@ -52,10 +53,10 @@ pub(crate) struct Slot<N: Node> {
     pub(crate) node: Option<N>,
     pub(crate) incarnation: u64,
     pub(crate) disk: Disk,
+    /// Where records are encoded.
+    scratch: Vec<u8>,
     pub(crate) clock: Clock,
-    /// Armed timers and the number under which the agenda knows them.
-    timers: BTreeMap<N::Timer, u64>,
-    timers_armed: u64,
+    timers: Timers<N::Timer>,
     inbox: VecDeque<Input<N>>,
     pub(crate) paused: Vec<FaultId>,
     /// Whether no fault acts on it now, whatever stands.
@@ -72,6 +73,8 @@ pub(crate) struct Slot<N: Node> {
     pub(crate) down_by: Option<FaultId>,
     busy_until: Micros,
     held: VecDeque<Held<N>>,
+    /// An empty list, of which the next step makes use.
+    spare: Vec<Output<N>>,
     writes: u64,
     durable: u64,
     /// How many writes the running sync covers.
@@ -92,9 +95,9 @@ impl<N: Node<Event: Announced>> Slot<N> {
             node: None,
             incarnation: 0,
             disk,
+            scratch: Vec::new(),
             clock: Clock::default(),
-            timers: BTreeMap::new(),
-            timers_armed: 0,
+            timers: Timers::new(),
             inbox: VecDeque::new(),
             paused: Vec::new(),
             sheltered: false,
@@ -105,6 +108,7 @@ impl<N: Node<Event: Announced>> Slot<N> {
             down_by: None,
             busy_until: Micros(0),
             held: VecDeque::new(),
+            spare: Vec::new(),
             writes: 0,
             durable: 0,
             syncing: None,
@@ -191,9 +195,17 @@ impl<N: Node<Event: Announced>> Slot<N> {
             around.agenda.push(self.busy_until, Item::Wake(self.place));
         }
         let own = self.clock.own(around.now);
-        let mut effects = Effects::new();
+        let mut effects = Effects { outputs: std::mem::take(&mut self.spare), ..Effects::new() };
         self.node.as_mut().expect("only running nodes step").on(&self.config, own, input, &mut effects);
         self.apply(effects, around)
+    }
+
+    /// Gives back a list of outputs that have left.
+    pub(crate) fn reuse(&mut self, mut outputs: Vec<Output<N>>) {
+        outputs.clear();
+        if outputs.capacity() > self.spare.capacity() {
+            self.spare = outputs;
+        }
     }
 
     /// Makes the disk behave as the standing faults say.
@@ -208,10 +220,8 @@ impl<N: Node<Event: Announced>> Slot<N> {
     }
 
     /// A timer of the agenda ran out; `None` if it was disarmed or armed again since.
-    pub(crate) fn timer_due(&mut self, number: u64) -> Option<N::Timer> {
-        let timer = *self.timers.iter().find(|(_, armed)| **armed == number)?.0;
-        self.timers.remove(&timer);
-        Some(timer)
+    pub(crate) fn timer_due(&mut self, number: u64, agenda: &mut Agenda) -> Option<N::Timer> {
+        self.timers.due(number, self.place, agenda)
     }
 
     /// A sync of the agenda ended. `incarnation` is the one that started it.
@@ -253,7 +263,12 @@ impl<N: Node<Event: Announced>> Slot<N> {
                     break;
                 }
             }
-            outputs.extend(self.held.pop_front().expect("just seen").outputs);
+            let mut next = self.held.pop_front().expect("just seen").outputs;
+            if outputs.is_empty() {
+                outputs = next;
+            } else {
+                outputs.append(&mut next);
+            }
         }
         outputs
     }
@@ -266,7 +281,13 @@ impl<N: Node<Event: Announced>> Slot<N> {
         for write in writes {
             self.writes += 1;
             let done = match &write {
-                Write::Append(record) => self.disk.append(&encode(record)),
+                Write::Append(record) => {
+                    self.scratch.clear();
+                    let scratch = std::mem::take(&mut self.scratch);
+                    self.scratch =
+                        postcard::to_extend(record, scratch).expect("records can always be encoded");
+                    self.disk.append(&self.scratch)
+                }
                 Write::Replace(records) => {
                     let records: Vec<_> = records.iter().map(encode).collect();
                     self.disk.replace(&records)
@@ -278,6 +299,10 @@ impl<N: Node<Event: Announced>> Slot<N> {
             }
         }
         self.start_sync(around);
+        let waits_for_nothing = self.is_durable() && self.held.is_empty() && self.caught.is_none();
+        if waits_for_nothing && around.traps.is_empty() {
+            return outputs;
+        }
         if !outputs.is_empty() {
             if self.durable < self.writes {
                 self.caught = self.caught.or(meet(self.place, Moment::BeforeSync, &outputs, around));
@@ -303,21 +328,20 @@ impl<N: Node<Event: Announced>> Slot<N> {
 
     fn change_timer(&mut self, change: TimerChange<N::Timer>, around: &mut Surroundings<'_>) {
         match change {
-            TimerChange::Cancel(timer) => {
-                self.timers.remove(&timer);
-            }
+            TimerChange::Cancel(timer) => self.timers.cancel(timer),
             TimerChange::Arm(timer, range) => {
-                self.timers_armed += 1;
-                let mut draw =
-                    around.decide.at("timer", &[u64::from(self.id.0), around.now.0, hash_of(timer)]);
-                let own = Micros(draw.range(range.start().0..=range.end().0));
+                let (shortest, longest) = (range.start().0, range.end().0);
+                let own = Micros(if shortest == longest {
+                    shortest
+                } else {
+                    let point = [u64::from(self.id.0), around.now.0, hash_of(timer)];
+                    around.decide.at("timer", &point).range(shortest..=longest)
+                });
                 let span = self.clock.simulated_span(own);
                 if span != own {
                     around.bites.extend(self.clock.changed_by());
                 }
-                self.timers.insert(timer, self.timers_armed);
-                let due = Micros(around.now.0 + span.0);
-                around.agenda.push(due, Item::Timer { place: self.place, number: self.timers_armed });
+                self.timers.arm(timer, Micros(around.now.0 + span.0), self.place, around.agenda);
             }
         }
     }

@@ -13,7 +13,8 @@ use crate::system::SimulatedWorld;
 use super::agenda::Item;
 use super::coverage::{Coverage, Glimpse, octave};
 use super::slot::Slot;
-use super::world::{EVENTS_MAX, MessageCounts, NodeEvent, Server, TRACE_ENTRIES_MAX, TraceEntry, World};
+use super::tally::MessageCounts;
+use super::world::{EVENTS_MAX, NodeEvent, Server, TRACE_ENTRIES_MAX, TraceEntry, World};
 
 /// What the nemesis, the run and the report ask of a world, whatever its servers are.
 impl<N: Server> World<N> {
@@ -117,7 +118,7 @@ impl<N: Server> SimulatedWorld for World<N> {
     }
 
     fn message_counts(&self) -> Vec<(String, MessageCounts)> {
-        self.messages.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect()
+        self.messages.counts()
     }
 
     fn stand(&mut self, families: Vec<Family>) {

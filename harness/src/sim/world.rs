@@ -4,6 +4,7 @@
 //! the simulator's business. Every random decision is keyed, every event goes into the digest.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use siphasher::sip128::SipHasher13;
 use squall_cluster::app::Operation;
@@ -24,11 +25,12 @@ use super::agenda::{Agenda, Item};
 use super::clock::Clock;
 use super::coverage::Watcher;
 use super::disk::Disk;
-use super::frame;
+use super::frame::{self, Datagram, Frame, Sent};
 use super::milestone::milestone;
 use super::network::{Latency, Network};
 use super::operator::Operator;
 use super::slot::{Slot, Surroundings};
+use super::tally::Tally;
 use super::traps::Traps;
 
 /// Breaches kept; the first one tells the story.
@@ -54,6 +56,8 @@ pub(crate) struct Terrain {
     pub(crate) decide: Decide,
     /// Whether to keep every message and event.
     pub(crate) trace: bool,
+    /// Whether datagrams travel as bytes, over a wire that is not the world's.
+    pub(crate) wired: bool,
 }
 
 /// A server before its first start: its address, its configuration, and what its disk holds.
@@ -70,21 +74,6 @@ pub struct NodeEvent {
     pub kind: &'static str,
     /// Ballot, incarnation and the like, in words.
     pub detail: String,
-}
-
-/// What became of the messages of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct MessageCounts {
-    /// Sent.
-    pub sent: u64,
-    /// Never arrived: lost, cut, or damaged.
-    pub dropped: u64,
-    /// Delayed by a fault.
-    pub delayed: u64,
-    /// Arrived more than once.
-    pub duplicated: u64,
-    /// Bytes on the wire.
-    pub bytes: u64,
 }
 
 /// A line of a full recording.
@@ -112,7 +101,9 @@ pub(crate) struct World<N: Server> {
     pub(super) monitors: Monitors,
     pub(super) breaches: Vec<(Micros, Breach)>,
     pub(super) events: Vec<NodeEvent>,
-    pub(super) messages: BTreeMap<&'static str, MessageCounts>,
+    pub(super) messages: Tally,
+    /// Where datagrams are put together.
+    buffer: Vec<u8>,
     pub(super) bites: Vec<FaultId>,
     pub(super) effective: BTreeMap<FaultId, u64>,
     /// Servers on which, and between which, no fault acts now.
@@ -182,7 +173,8 @@ impl<N: Server> World<N> {
             monitors,
             breaches: Vec::new(),
             events: Vec::new(),
-            messages: BTreeMap::new(),
+            messages: Tally::default(),
+            buffer: Vec::new(),
             bites: Vec::new(),
             effective: BTreeMap::new(),
             sheltered: Vec::new(),
@@ -263,13 +255,11 @@ impl<N: Server> World<N> {
         self.agenda.is_due(host, self.now)
     }
 
-    /// Does everything of `host` that is due; returns the datagrams to hand to the wire, with the host each goes to.
-    pub(crate) fn advance(&mut self, host: usize) -> Vec<(usize, Vec<u8>)> {
-        let mut datagrams = Vec::new();
-        self.agenda.turn_to(host);
+    /// Does everything of `host` that is due; hands the wire each datagram that leaves, with the host it goes to.
+    pub(crate) fn advance(&mut self, host: usize, wire: &mut impl FnMut(usize, Datagram)) {
         while let Some(item) = self.agenda.pop(host, self.now) {
             match item {
-                Item::Datagram { to, bytes } => datagrams.push((self.host_of(to), bytes)),
+                Item::Datagram { to, datagram } => wire(self.host_of(to), datagram),
                 Item::Timer { place, number } => self.timer_due(place, number),
                 Item::Sync { place, incarnation } => self.sync_due(place, incarnation),
                 Item::Wake(place) => self.wake(place),
@@ -277,22 +267,35 @@ impl<N: Server> World<N> {
                 Item::Reboot(Endpoint::Client(_)) => unreachable!("clients have no disk that fails"),
             }
         }
-        datagrams
     }
 
-    /// A datagram arrived from the wire.
-    pub(crate) fn receive(&mut self, bytes: &[u8]) {
-        let Some(frame) = frame::decode(bytes) else {
-            self.note(4, u64::from(frame::checksum(bytes)));
-            return;
-        };
+    /// A datagram arrived.
+    pub(crate) fn receive(&mut self, datagram: Datagram) {
+        match datagram {
+            Datagram::Bytes(bytes) => self.receive_bytes(&bytes),
+            Datagram::Whole(sent) => {
+                let Sent { frame, checksum } = Rc::unwrap_or_clone(sent);
+                self.arrive(frame, checksum);
+            }
+        }
+    }
+
+    /// A datagram arrived from a wire.
+    pub(crate) fn receive_bytes(&mut self, bytes: &[u8]) {
+        match frame::decode(bytes) {
+            Some(frame) => self.arrive(frame, frame::checksum(bytes)),
+            None => self.note(4, u64::from(frame::checksum(bytes))),
+        }
+    }
+
+    fn arrive(&mut self, frame: Frame, checksum: u32) {
         let (Some(from), Some(to)) = (self.endpoint(frame.from), self.endpoint(frame.to)) else { return };
-        self.note(5, u64::from(frame.to.0) << 32 | u64::from(frame::checksum(bytes)));
+        self.note(5, u64::from(frame.to.0) << 32 | u64::from(checksum));
         let kind = frame.message.kind();
         let cut = if self.is_sheltered(from, to) { None } else { self.network.cut_by(from, to) };
         if let Some(cut) = cut {
             self.bites.push(cut);
-            self.messages.entry(kind).or_default().dropped += 1;
+            self.messages.of(kind).dropped += 1;
             self.record("drop", frame.to, || {
                 format!("{kind} from {}: cut in flight by fault {cut}", frame.from)
             });
@@ -304,8 +307,9 @@ impl<N: Server> World<N> {
         let (from, message) = (frame.from, frame.message);
         match to {
             Endpoint::Server(index) => {
-                let is_down = self.servers[index].node.is_none();
-                self.messages.entry(kind).or_default().dropped += u64::from(is_down);
+                if self.servers[index].node.is_none() {
+                    self.messages.of(kind).dropped += 1;
+                }
                 let outputs = self.servers[index].feed(Input::Message { from, message }, &mut around!(self));
                 self.server_outputs(index, outputs);
             }
@@ -319,13 +323,13 @@ impl<N: Server> World<N> {
     fn timer_due(&mut self, place: Endpoint, number: u64) {
         match place {
             Endpoint::Server(index) => {
-                let Some(timer) = self.servers[index].timer_due(number) else { return };
+                let Some(timer) = self.servers[index].timer_due(number, &mut self.agenda) else { return };
                 self.note(1, (index as u64) << 32 | number);
                 let outputs = self.servers[index].feed(Input::Timer(timer), &mut around!(self));
                 self.server_outputs(index, outputs);
             }
             Endpoint::Client(index) => {
-                let Some(timer) = self.clients[index].timer_due(number) else { return };
+                let Some(timer) = self.clients[index].timer_due(number, &mut self.agenda) else { return };
                 let outputs = self.clients[index].feed(Input::Timer(timer), &mut around!(self));
                 self.client_outputs(index, outputs);
             }
@@ -360,22 +364,23 @@ impl<N: Server> World<N> {
         }
     }
 
-    fn server_outputs(&mut self, index: usize, outputs: Vec<Output<N>>) {
+    fn server_outputs(&mut self, index: usize, mut outputs: Vec<Output<N>>) {
         let (id, incarnation) = (self.servers[index].id, self.servers[index].incarnation);
-        for output in outputs {
+        for output in outputs.drain(..) {
             match output {
-                Output::Send { to, message } => self.send(id, to, incarnation, &message),
+                Output::Send { to, message } => self.send(Frame { from: id, to, incarnation, message }),
                 Output::Answer(_) => unreachable!("servers are not invoked"),
                 Output::Event(event) => self.observe(index, &event),
             }
         }
+        self.servers[index].reuse(outputs);
     }
 
     fn client_outputs(&mut self, index: usize, outputs: Vec<Output<ClientNode>>) {
         let (id, incarnation) = (self.clients[index].id, self.clients[index].incarnation);
         for output in outputs {
             match output {
-                Output::Send { to, message } => self.send(id, to, incarnation, &message),
+                Output::Send { to, message } => self.send(Frame { from: id, to, incarnation, message }),
                 Output::Answer(answer) if self.is_operator(index) => self.operator_answered(&answer),
                 Output::Answer(answer) => {
                     if let Some(waiting) = self.waiting[index].take() {
@@ -388,33 +393,38 @@ impl<N: Server> World<N> {
         }
     }
 
-    fn send(&mut self, from: NodeId, to: NodeId, incarnation: u64, message: &Message) {
-        let (Some(source), Some(target)) = (self.endpoint(from), self.endpoint(to)) else { return };
-        let kind = message.kind();
-        let bytes = frame::encode(from, to, incarnation, message);
+    fn send(&mut self, frame: Frame) {
+        let (Some(source), Some(target)) = (self.endpoint(frame.from), self.endpoint(frame.to)) else {
+            return;
+        };
+        let kind = frame.message.kind();
+        let length = frame.encode_into(&mut self.buffer);
         let faulty = !self.is_sheltered(source, target);
         let now_ms = self.now.0 / 1_000;
         let fate = self.network.decide(&self.terrain.decide, (source, target), kind, now_ms, faulty);
-        let counts = self.messages.entry(kind).or_default();
+        let counts = self.messages.of(kind);
         counts.sent += 1;
-        counts.bytes += bytes.len() as u64;
-        counts.dropped += u64::from(fate.arrivals_ms.is_empty());
+        counts.bytes += length as u64;
+        counts.dropped += u64::from(fate.arrivals().next().is_none());
         counts.delayed += u64::from(fate.delayed);
-        counts.duplicated += u64::from(fate.arrivals_ms.len() > 1);
+        counts.duplicated += u64::from(fate.arrivals().nth(1).is_some());
         self.bites.extend(&fate.causes);
-        self.record("send", from, || {
-            let arrivals: Vec<u64> = fate.arrivals_ms.iter().map(|arrival| arrival.after_ms).collect();
-            format!("to {to}, arriving after {arrivals:?} ms, faults {:?}: {message:?}", fate.causes)
+        self.record("send", frame.from, || {
+            let arrivals: Vec<u64> = fate.arrivals().map(|arrival| arrival.after_ms).collect();
+            let (to, causes) = (frame.to, &fate.causes);
+            format!("to {to}, arriving after {arrivals:?} ms, faults {causes:?}: {:?}", frame.message)
         });
-        for arrival in &fate.arrivals_ms {
-            let mut copy = bytes.clone();
-            if let Some(bit) = arrival.corrupt {
-                let bit = usize::try_from(bit % (copy.len() as u64 * 8)).expect("a bit of the datagram");
-                copy[bit / 8] ^= 1 << (bit % 8);
-            }
+        let bytes = &self.buffer[..length];
+        let sent = Rc::new(Sent { frame, checksum: frame::checksum(bytes) });
+        for arrival in fate.arrivals() {
+            let datagram = match arrival.corrupt {
+                Some(bit) => Datagram::Bytes(damaged(bytes, bit)),
+                None if self.terrain.wired => Datagram::Bytes(bytes.to_vec()),
+                None => Datagram::Whole(Rc::clone(&sent)),
+            };
             // The wire itself takes one millisecond.
             let due = Micros(self.now.0 + Micros::from_millis(arrival.after_ms - 1).0);
-            self.agenda.push(due, Item::Datagram { to: target, bytes: copy });
+            self.agenda.push(due, Item::Datagram { to: target, datagram });
         }
     }
 
@@ -452,9 +462,10 @@ impl<N: Server> World<N> {
 
     /// Adds an event to the digest.
     pub(crate) fn note(&mut self, what: u8, detail: u64) {
-        self.digest.write_u8(what);
-        self.digest.write_u64(self.now.0);
-        self.digest.write_u64(detail);
+        let mut bytes = [what; 17];
+        bytes[1..9].copy_from_slice(&self.now.0.to_le_bytes());
+        bytes[9..].copy_from_slice(&detail.to_le_bytes());
+        self.digest.write(&bytes);
     }
 
     fn endpoint(&self, id: NodeId) -> Option<Endpoint> {
@@ -509,4 +520,12 @@ impl<N: Server> World<N> {
         self.feed_client(index, Input::Invoke(operation));
         receiver
     }
+}
+
+/// A datagram with one bit flipped.
+fn damaged(bytes: &[u8], bit: u64) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let bit = usize::try_from(bit % (bytes.len() as u64 * 8)).expect("a bit of the datagram");
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    bytes
 }

@@ -14,13 +14,17 @@ type Part = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Wakes the whole ensemble: rung once per step.
 #[derive(Debug, Default)]
-pub(crate) struct Gong(Mutex<Option<Waker>>);
+pub(crate) struct Gong {
+    waker: Mutex<Option<Waker>>,
+    /// Whether a client was woken since the last round; in most steps none is.
+    called: AtomicBool,
+}
 
 impl Gong {
     /// Wakes it, wherever it waits.
     pub(crate) fn strike(&self) {
         // Nobody panics while holding the lock, and a waker would still be one.
-        let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -37,6 +41,7 @@ struct Call {
 impl Wake for Call {
     fn wake(self: Arc<Self>) {
         if !self.awake.swap(true, Ordering::Relaxed) {
+            self.gong.called.store(true, Ordering::Relaxed);
             self.gong.strike();
         }
     }
@@ -63,6 +68,7 @@ impl Ensemble {
             let call = Arc::new(Call { awake: AtomicBool::new(true), gong: Arc::clone(&gong) });
             Player { part: Some(part), waker: Waker::from(Arc::clone(&call)), call }
         };
+        gong.called.store(true, Ordering::Relaxed);
         Self { players: parts.into_iter().map(player).collect(), before_round, gong }
     }
 
@@ -87,10 +93,10 @@ impl Future for Ensemble {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        *self.gong.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        *self.gong.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
         loop {
             (self.before_round)();
-            if !self.round() {
+            if !self.gong.called.swap(false, Ordering::Relaxed) || !self.round() {
                 break;
             }
         }
