@@ -22,12 +22,14 @@ use crate::verdict::{Bounds, CheckOutcome, Verdict};
 pub(crate) fn judge_rows(rows: &Rows<'_>, bounds: &Bounds<'_>) -> CheckOutcome {
     let (spec, by_key) = (rows.spec(), rows.by_key());
     let known = decide(&spec, &by_key, rows.keys().len(), bounds);
-    // The operations that are needed of the other keys, for as long as they are referred to.
+    // The operations that are needed, for as long as they are referred to.
     let made: Vec<Vec<Operation<KvOp, KvRet>>> =
-        known.iter().enumerate().map(|(key, known)| by_key.operations(key, known.needed)).collect();
-    let pending = rows.keys().iter().zip(known).enumerate().map(|(key, (name, KeyKnown { known, .. }))| {
-        let (name, ids, made) = (Cow::Borrowed(*name), by_key.ids(key), &made[key]);
-        Pending::beginning(name, ids, made.iter().collect(), known)
+        known.iter().enumerate().map(|(key, known)| by_key.operations(key, &known.needed)).collect();
+    let pending = rows.keys().iter().zip(known).enumerate();
+    let pending = pending.map(|(key, (name, KeyKnown { known, needed }))| {
+        let (ids, made) = (by_key.ids(key), made[key].iter().collect());
+        let needed: Vec<OpId> = needed.iter().map(|index| ids[*index as usize]).collect();
+        Pending::part(Cow::Borrowed(*name), ids.len(), needed, made, known)
     });
     conclude(&spec, pending.collect(), bounds)
 }
@@ -35,27 +37,28 @@ pub(crate) fn judge_rows(rows: &Rows<'_>, bounds: &Bounds<'_>) -> CheckOutcome {
 /// What is known of a key without a search.
 struct KeyKnown {
     known: Known,
-    /// How many of its operations the rest of the check needs, from the first on.
-    needed: usize,
+    /// Which of its operations the rest of the check needs.
+    needed: Vec<u32>,
 }
 
 fn decide(spec: &KvSpec, by_key: &ByKey<'_, '_>, keys: usize, bounds: &Bounds<'_>) -> Vec<KeyKnown> {
     let stop = Stop::new(bounds);
     in_order(keys, bounds.threads, |key| {
         let (ids, rows) = (by_key.ids(key), by_key.rows(key));
+        let all = || (0..).take(ids.len()).collect();
         let (known, enough) = match () {
-            () if rows.is_vacuous() => (Known::vacuous(bounds), ids.len()),
-            () if stop.after(ids.len()) => (Known::NOTHING, ids.len()),
+            () if rows.is_vacuous() => (Known::vacuous(bounds), None),
+            () if stop.after(ids.len()) => (Known::NOTHING, None),
             () => {
-                let (direct, enough) = blocks::decide_beginning(spec, &rows).unzip();
-                (Known::directly(direct.as_ref(), ids, bounds), enough.unwrap_or(ids.len()))
+                let (direct, enough) = blocks::decide_for_telling(spec, &rows).unzip();
+                (Known::directly(direct.as_ref(), ids, bounds), enough)
             }
         };
         let needed = match known.verdict {
-            Some(verdict) if is_settled(verdict) => 0,
+            Some(verdict) if is_settled(verdict) => Vec::new(),
             // A proof is about all operations.
-            Some(Verdict::Invalid) if !bounds.certificates => enough,
-            _ => ids.len(),
+            Some(Verdict::Invalid) if !bounds.certificates => enough.unwrap_or_else(all),
+            _ => all(),
         };
         KeyKnown { known, needed }
     })

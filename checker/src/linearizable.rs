@@ -89,21 +89,21 @@ impl<'h, O, R> Pending<'h, O, R> {
         Self { key, count: ids.len(), ids, operations, known, limit: None }
     }
 
-    /// One with its first operations, which are all that are needed, and the ids of all.
-    pub(crate) fn beginning(
+    /// One of so many operations, with those that are needed: all of one that is searched.
+    pub(crate) fn part(
         key: Cow<'h, str>,
-        ids: &'h [OpId],
+        count: usize,
+        ids: Vec<OpId>,
         operations: Vec<&'h Operation<O, R>>,
         known: Known,
     ) -> Self {
         let enough = match known.verdict {
             Some(Verdict::Valid | Verdict::Vacuous) => true,
             Some(Verdict::Invalid) => !operations.is_empty(),
-            Some(Verdict::Unknown) | None => operations.len() == ids.len(),
+            Some(Verdict::Unknown) | None => operations.len() == count,
         };
         assert!(enough, "what is searched or explained needs its operations");
-        let needed = Cow::Borrowed(&ids[..operations.len()]);
-        Self { key, count: ids.len(), ids: needed, operations, known, limit: None }
+        Self { count, ..Self::new(key, Cow::Owned(ids), operations, known) }
     }
 }
 

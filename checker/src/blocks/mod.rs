@@ -16,6 +16,7 @@ mod list;
 mod naming;
 mod order;
 mod register;
+mod telling;
 mod view;
 mod within;
 mod words;
@@ -115,9 +116,16 @@ impl Refutation {
 /// Why there are no blocks, or no order of them.
 type Stop = NoOrder<Refutation>;
 
-/// An order of the operations that the view holds to be complete, or why there is none.
-fn judge(view: &View<'_, '_>) -> Result<Vec<u32>, Stop> {
-    complete(view, &view.place()?)
+/// The operations that the view holds to be complete in their blocks, if there are any, and an order of them or why
+/// there is none.
+fn judge(view: &View<'_, '_>) -> (Vec<Placed>, Result<Vec<u32>, Stop>) {
+    match view.place() {
+        Ok(placed) => {
+            let order = complete(view, &placed);
+            (placed, order)
+        }
+        Err(stop) => (Vec::new(), Err(stop)),
+    }
 }
 
 /// The same for operations that stand in these blocks.
@@ -128,32 +136,38 @@ fn complete(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<u32>, Stop> {
 
 /// See [`crate::Spec::decide_directly`].
 pub(crate) fn decide<'h, E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E) -> Option<Direct> {
-    decided(spec, &Key::read(spec, entries)?, entries)
+    confirmed(spec, entries, judge(&Key::read(spec, entries)?.until(u64::MAX)).1)
 }
 
-fn decided<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, key: &Key<'h>, entries: &E) -> Option<Direct> {
+/// What is known after looking at an answer again.
+fn confirmed<'h, E: Entries<'h> + ?Sized>(
+    spec: &KvSpec,
+    entries: &E,
+    answer: Result<Vec<u32>, Stop>,
+) -> Option<Direct> {
     no_order::decided(
-        judge(&key.until(u64::MAX)),
+        answer,
         |order| certificate::is_legal(spec, entries, order),
         |refutation| certificate::holds(entries, refutation),
         Refutation::witnesses,
     )
 }
 
-/// The same, and how many of the operations are enough to see that it is illegal: those that had begun when the last
-/// of the witnesses returned, if what was known then refutes the key too. All of them, if it is legal.
-pub(crate) fn decide_beginning<'h, E: Entries<'h> + ?Sized>(
+/// The same, and which of the operations, ascending, are enough to tell why a key is illegal; none if it is legal.
+pub(crate) fn decide_for_telling<'h, E: Entries<'h> + ?Sized>(
     spec: &'h KvSpec,
     entries: &E,
-) -> Option<(Direct, usize)> {
+) -> Option<(Direct, Vec<u32>)> {
     let key = Key::read(spec, entries)?;
-    let direct = decided(spec, &key, entries)?;
-    let Direct::Illegal(witnesses) = &direct else { return Some((direct, entries.count())) };
-    let returned = witnesses.iter().map(|witness| key.stamps[*witness as usize].1);
-    let last = returned.filter(|returned| *returned < u64::MAX).max().unwrap_or(u64::MAX);
-    let enough = matches!(judge(&key.until(last)), Err(Stop::Refuted(_)));
-    let begun = key.stamps.partition_point(|(invoked, _)| *invoked <= last);
-    Some((direct, if enough { begun } else { entries.count() }))
+    let (placed, answer) = judge(&key.until(u64::MAX));
+    if answer.is_ok() {
+        drop((placed, key));
+        return Some((confirmed(spec, entries, answer)?, Vec::new()));
+    }
+    let direct = confirmed(spec, entries, answer)?;
+    let Direct::Illegal(witnesses) = &direct else { return Some((direct, Vec::new())) };
+    let enough = telling::enough(&key, entries, placed, witnesses);
+    Some((direct, enough))
 }
 
 /// Explains a key that is illegal: by the anomaly that is complete first, so that nothing of what came later is
@@ -187,15 +201,7 @@ struct Earliest {
 impl Earliest {
     /// What refutes a key as it was known at a stamp.
     fn at(key: &Key<'_>, stamp: u64) -> Option<Self> {
-        let view = key.until(stamp);
-        let (refutation, placed) = match view.place() {
-            Ok(placed) => match complete(&view, &placed) {
-                Err(Stop::Refuted(refutation)) => (refutation, placed),
-                Ok(_) | Err(Stop::Unclear) => return None,
-            },
-            Err(Stop::Refuted(refutation)) => (refutation, Vec::new()),
-            Err(Stop::Unclear) => return None,
-        };
+        let (placed, Err(Stop::Refuted(refutation))) = judge(&key.until(stamp)) else { return None };
         Some(Self { stamp, refutation, placed })
     }
 

@@ -289,14 +289,14 @@ impl ByKey<'_, '_> {
         rows
     }
 
-    /// A key's first operations, so many, as a history has them.
-    pub(crate) fn operations(&self, key: usize, count: usize) -> Vec<Operation<KvOp, KvRet>> {
-        if count == 0 {
+    /// These operations of a key, as a history has them.
+    pub(crate) fn operations(&self, key: usize, indices: &[u32]) -> Vec<Operation<KvOp, KvRet>> {
+        if indices.is_empty() {
             return Vec::new();
         }
-        let name: Arc<str> = self.rows.keys[key].into();
-        let typed = |id: &OpId| self.rows.typed(&self.rows.rows[id.index()], Arc::clone(&name));
-        self.ids(key)[..count].iter().map(typed).collect()
+        let (name, ids): (Arc<str>, _) = (self.rows.keys[key].into(), self.ids(key));
+        let typed = |id: OpId| self.rows.typed(&self.rows.rows[id.index()], Arc::clone(&name));
+        indices.iter().map(|index| typed(ids[*index as usize])).collect()
     }
 }
 
