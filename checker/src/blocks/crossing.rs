@@ -101,9 +101,15 @@ impl Telling {
         }
         let mut violation = words.told(kind, message, &back.into_iter().collect::<Vec<_>>(), edges);
         if let (Some(premise), Some(made)) = (premise, made) {
+            let opens = self.opens.expect("there is a premise");
+            let seen = seen_of(words, made, opens).zip(seen_of(words, missing, self.begun));
             let (made, missing) = (words.indexed(made).0, words.indexed(missing).0);
-            let so = if self.is_plain(words) { "" } else { ", with all that saw what they wrote" };
-            violation.steps.insert(0, format!("{}, so {made} comes before {missing}{so}", premise.reason));
+            let so = format!("so {made} comes before {missing}");
+            let step = match seen {
+                Some((one, other)) => format!("{}{one}{other}, {so}", premise.reason),
+                None => format!("{}, {so}, with all that saw what they wrote", premise.reason),
+            };
+            violation.steps.insert(0, step);
         }
         violation
     }
@@ -197,4 +203,14 @@ impl Telling {
             }
         }
     }
+}
+
+/// How an operation stands for what wrote its version: nothing to say of that itself, what a read saw; `None` of others.
+fn seen_of(words: &Words<'_, '_, '_>, writer: u32, operation: u32) -> Option<String> {
+    if operation == writer {
+        return Some(String::new());
+    }
+    let place = words.place(operation);
+    let saw = words.is_read(operation) && words.writer(place.block, place.version()) == Some(writer);
+    saw.then(|| format!(", {}", words.reads_from(writer, operation).reason))
 }

@@ -199,8 +199,10 @@ impl fmt::Display for Ledger {
                 separator = "; ";
             }
         }
-        if !self.strangers.is_empty() {
-            write!(f, "{separator}{} elements that nobody appended", self.strangers.len())?;
+        match self.strangers.len() {
+            0 => {}
+            1 => write!(f, "{separator}1 element that nobody appended")?,
+            count => write!(f, "{separator}{count} elements that nobody appended")?,
         }
         match self.unclear.len() {
             0 => Ok(()),

@@ -136,11 +136,13 @@ fn duplicate(
 ) {
     let transactions = [id].into_iter().chain(writer).collect();
     flaws.add(Anomaly::DuplicateElements, key, transactions, || {
-        let times = shown.iter().filter(|shown| **shown == element).count();
+        let times = match shown.iter().filter(|shown| **shown == element).count() {
+            2 => "twice".to_owned(),
+            times => format!("{times} times"),
+        };
         let element = history.value(element);
         let read = read_as(history, key, shown);
-        let message =
-            format!("T{id} {read}, which shows {element} {times} times, more often than it was appended");
+        let message = format!("T{id} {read}, which shows {element} {times}, more often than it was appended");
         let mut steps: Vec<String> = writer.iter().map(|writer| transaction(history, *writer)).collect();
         steps.push(transaction(history, id));
         steps.extend(writer.map(|writer| format!("the append by T{writer} is the only one of {element}")));

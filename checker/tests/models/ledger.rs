@@ -164,7 +164,7 @@ fn every_status_has_its_reads() {
     5 indeterminate, absent None None
     8 unread None None
     ");
-    insta::assert_snapshot!(all, @"8 appends: 1 once; 1 indeterminate, applied; 1 indeterminate, absent; 1 failed, absent; 1 unread; 1 missing; 1 duplicated; 1 phantom; 1 elements that nobody appended");
+    insta::assert_snapshot!(all, @"8 appends: 1 once; 1 indeterminate, applied; 1 indeterminate, absent; 1 failed, absent; 1 unread; 1 missing; 1 duplicated; 1 phantom; 1 element that nobody appended");
     assert_eq!(all.strangers()[0].element, Value::Int(9));
     assert_eq!(all.entry(OpId(1)).unwrap().status, Status::Missing);
     assert_eq!(all.entry(OpId(7)), None, "a read");
