@@ -49,9 +49,9 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
         Bug::TimeoutIsFailure => by("lost-clients", "append", LISTS),
         Bug::LeaderNeverStepsDown => by("deaf-leader", "append", &["availability"]),
         Bug::AnyValueAdopted | Bug::AcceptedAcrossBallots => by("open-slots", "append", AGREEMENT),
-        // A backup executes before its primary: a retry finds two replies.
-        Bug::CurrentReply if mode == Mode::PrimaryBackup => all("kv", &["monitor", "linearizable"]),
-        Bug::CurrentReply | Bug::LateReply => all("kv", ANSWERS),
+        // A retry finds another reply.
+        Bug::CurrentReply => all("kv", &["monitor", "linearizable"]),
+        Bug::LateReply => all("kv", ANSWERS),
         Bug::LocalReads => all("register", ANSWERS),
         Bug::ReadUnrecovered => by("read-index", "register", ANSWERS),
         Bug::LeaseByPeerClock => by("leases", "register", ANSWERS),
