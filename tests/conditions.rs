@@ -173,3 +173,21 @@ fn every_party_to_a_move_may_die_at_every_step() {
         }
     }
 }
+
+/// What one operation costs in messages, in a calm cluster; elections and heartbeats included.
+#[test]
+fn messages_per_operation_are_bounded() {
+    let costs = [
+        ("single", "append", 2.5),
+        ("primary-backup", "append", 6.0),
+        ("paxos", "append", 20.0),
+        ("sharded", "append", 20.0),
+        ("sharded", "multi", 60.0),
+    ];
+    for (mode, workload, most) in costs {
+        let outcome = run(mode, workload, "", |_| ());
+        let sent: u64 = outcome.messages.iter().map(|(_, counts)| counts.sent).sum();
+        let each = sent as f64 / outcome.operations.ok as f64;
+        assert!(each < most, "{mode} {workload}: {each} messages for each operation");
+    }
+}

@@ -15,6 +15,7 @@ pub mod model;
 pub mod read;
 mod resolve;
 mod scenarios;
+mod shard_scenarios;
 mod steps;
 pub mod surface;
 pub mod trigger;

@@ -8,6 +8,7 @@
 use super::draw::{length_ms, small};
 use super::fault::{ClientSide, DiskLoss, Fault, Links, Target};
 use super::model::{Mode, Topology};
+use super::shard_scenarios::SHARD_SCENARIOS;
 use super::view_scenarios::VIEW_SCENARIOS;
 use squall_workloads::decide::Draw;
 
@@ -87,7 +88,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 /// Those that are drawn in a mode.
 pub(super) fn scenarios(mode: Mode) -> impl Iterator<Item = &'static Scenario> {
-    let own = if mode == Mode::PrimaryBackup { VIEW_SCENARIOS } else { &[] };
+    let own = match mode {
+        Mode::PrimaryBackup => VIEW_SCENARIOS,
+        Mode::Sharded => SHARD_SCENARIOS,
+        Mode::Single | Mode::Paxos => &[],
+    };
     SCENARIOS.iter().chain(own)
 }
 
