@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 use core::fmt::Debug;
 use core::hash::Hash;
+use core::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::digest::Digest;
 use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
-use crate::paxos::{self, Ballot, Command, Entry, Paxos, ReadPermit, Slot, Snapshot};
+use crate::paxos::{self, Ballot, Command, Entry, Outlet, Paxos, ReadPermit, Slot, Snapshot};
 use crate::role::Role;
 use crate::session::{ClientId, Execution, Outcome, Request, Session, Shard};
 use crate::sharded::configuration::Administration;
@@ -200,9 +201,7 @@ impl<M: Machine> Node for Replica<M> {
         disk: &[Stored<ReplicaRecord>],
         effects: &mut Effects<Self>,
     ) -> Self {
-        let mut inner = Effects::new();
-        let paxos = Paxos::boot(config, incarnation, disk, &mut inner);
-        absorb(inner, effects);
+        let paxos = Paxos::start(config, incarnation, disk, effects);
         let (machine, waiting) = (M::default(), Waiting::default());
         let mut replica = Self { paxos, machine, applied: Slot::ZERO, incarnation, waiting };
         if replica.restore() {
@@ -214,25 +213,46 @@ impl<M: Machine> Node for Replica<M> {
     }
 
     fn on(&mut self, config: &ReplicaConfig, now: Micros, input: Input<Self>, effects: &mut Effects<Self>) {
-        let mut inner = Effects::new();
         match input {
             Input::Message { from, message: Message::Paxos(message) } => {
-                self.paxos.on(config, now, Input::Message { from, message }, &mut inner);
+                self.paxos.step(config, now, Input::Message { from, message }, effects);
             }
-            Input::Timer(timer) => self.paxos.on(config, now, Input::Timer(timer), &mut inner),
+            Input::Timer(timer) => self.paxos.step(config, now, Input::Timer(timer), effects),
             Input::Message { from, message: Message::Request(request) } => {
                 self.on_request(config, now, from, request, effects);
             }
             Input::Message { .. } => {}
             Input::Invoke(nothing) => match nothing {},
         }
-        absorb(inner, effects);
         self.settle(config, effects);
     }
 }
 
-fn absorb<M: Machine>(inner: Effects<Paxos<Request>>, effects: &mut Effects<Replica<M>>) {
-    effects.absorb(inner, Message::Paxos, |record| record, |timer| timer);
+/// An agreement's effects are those of its replica.
+impl<M: Machine> Outlet<Request> for Effects<Replica<M>> {
+    fn persist(&mut self, record: ReplicaRecord) {
+        Effects::persist(self, record);
+    }
+
+    fn replace(&mut self, records: Vec<ReplicaRecord>) {
+        Effects::replace(self, records);
+    }
+
+    fn send(&mut self, to: NodeId, message: paxos::Message<Request>) {
+        Effects::send(self, to, Message::Paxos(message));
+    }
+
+    fn event(&mut self, event: Event) {
+        Effects::event(self, event);
+    }
+
+    fn arm(&mut self, timer: ReplicaTimer, range: RangeInclusive<Micros>) {
+        Effects::arm(self, timer, range);
+    }
+
+    fn cancel(&mut self, timer: ReplicaTimer) {
+        Effects::cancel(self, timer);
+    }
 }
 
 impl<M: Machine> Replica<M> {
@@ -283,9 +303,7 @@ impl<M: Machine> Replica<M> {
         let forgets = config.bugs.has(Bug::SnapshotWithoutSessions);
         let machine = if forgets { self.machine.without_sessions() } else { self.machine.clone() };
         let state = postcard::to_allocvec(&machine).expect("a machine can always be encoded").into();
-        let mut inner = Effects::new();
-        self.paxos.compact(config, Snapshot { last: self.applied, state }, &mut inner);
-        absorb(inner, effects);
+        self.paxos.compact(config, Snapshot { last: self.applied, state }, effects);
     }
 
     fn on_request(
@@ -330,10 +348,7 @@ impl<M: Machine> Replica<M> {
         let permit = if request.operation.is_mutation() {
             ReadPermit::Propose
         } else {
-            let mut inner = Effects::new();
-            let permit = self.paxos.permit_read(config, now, &mut inner);
-            absorb(inner, effects);
-            permit
+            self.paxos.permit_read(config, now, effects)
         };
         match permit {
             ReadPermit::Now => self.read(from, &request, effects),
@@ -370,9 +385,7 @@ impl<M: Machine> Replica<M> {
         effects: &mut Effects<Self>,
     ) {
         assert!(self.waiting.len() < config.limits.in_flight_max, "waiting clients are bounded");
-        let mut inner = Effects::new();
-        let slot = self.paxos.propose(config, request.clone(), &mut inner);
-        absorb(inner, effects);
+        let slot = self.paxos.propose(config, request.clone(), effects);
         let Some(slot) = slot else { return };
         let can_guess =
             request.operation.is_mutation() && !matches!(request.operation, Operation::Cas { .. });

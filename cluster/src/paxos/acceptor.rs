@@ -6,10 +6,10 @@
 use alloc::vec::Vec;
 
 use super::reads::Answer;
-use super::{Ballot, Command, Config, Entry, Message, Paxos, Record, Role, Slot, Stage};
+use super::{Ballot, Command, Config, Entry, Message, Outlet, Paxos, Record, Role, Slot, Stage};
 use crate::bugs::Bug;
 use crate::event::{Event, StepDownReason};
-use crate::node::{Effects, Micros, NodeId};
+use crate::node::{Micros, NodeId};
 
 impl<C: Command> Paxos<C> {
     /// Phase 1b: promise, unless a working leader would be disturbed.
@@ -20,7 +20,7 @@ impl<C: Command> Paxos<C> {
         from: NodeId,
         ballot: Ballot,
         first: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         if !self.votes {
             return;
@@ -59,7 +59,7 @@ impl<C: Command> Paxos<C> {
         to: NodeId,
         ballot: Ballot,
         first: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         assert_eq!(ballot, self.promised, "what is sent is what was promised");
         if first <= self.log.base() {
@@ -73,7 +73,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Raises the promise, durably.
-    fn promise(&mut self, config: &Config, ballot: Ballot, effects: &mut Effects<Self>) {
+    fn promise(&mut self, config: &Config, ballot: Ballot, effects: &mut impl Outlet<C>) {
         assert!(ballot > self.promised, "a promise never falls");
         self.promised = ballot;
         if !config.bugs.has(Bug::PromiseNotPersisted) {
@@ -89,7 +89,7 @@ impl<C: Command> Paxos<C> {
         ballot: Ballot,
         (first, entries): (Slot, Vec<Entry<C>>),
         commit: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         assert!(!entries.is_empty(), "a proposal has entries");
         if !self.votes {
@@ -134,7 +134,7 @@ impl<C: Command> Paxos<C> {
         from: NodeId,
         (ballot, commit): (Ballot, Slot),
         answer: Answer,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         // A request for entries that has not been answered for a whole heartbeat is lost.
         self.asked = None;
@@ -157,7 +157,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// A leader spoke whose ballot is not below the promise: whoever leads or stands below it ends that.
-    fn follow(&mut self, config: &Config, leader: NodeId, ballot: Ballot, effects: &mut Effects<Self>) {
+    fn follow(&mut self, config: &Config, leader: NodeId, ballot: Ballot, effects: &mut impl Outlet<C>) {
         let own = match &self.role {
             Role::Follower => None,
             Role::Candidate(candidate) => Some(candidate.ballot()),

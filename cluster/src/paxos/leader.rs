@@ -9,11 +9,11 @@ use alloc::vec::Vec;
 
 use super::log::runs;
 use super::reads::Answer;
-use super::{Ballot, Command, Config, Entry, Message, Paxos, PromisePage, Record, Slot, Timer};
+use super::{Ballot, Command, Config, Entry, Message, Outlet, Paxos, PromisePage, Record, Slot, Timer};
 use crate::ascending::Ascending;
 use crate::bugs::Bug;
 use crate::event::{Event, StepDownReason};
-use crate::node::{Effects, Micros, NodeId};
+use crate::node::{Micros, NodeId};
 
 /// What a replica does beside accepting and learning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -122,7 +122,7 @@ impl<C> Leader<C> {
 
 impl<C: Command> Paxos<C> {
     /// Phase 1a: a ballot above every round seen, promised to oneself first.
-    pub(super) fn stand(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
+    pub(super) fn stand(&mut self, config: &Config, now: Micros, effects: &mut impl Outlet<C>) {
         assert!(self.votes, "a learner never stands");
         let round = self.promised.round.max(self.round_seen) + 1;
         let ballot = Ballot { round, node: config.id };
@@ -158,7 +158,7 @@ impl<C: Command> Paxos<C> {
         from: NodeId,
         ballot: Ballot,
         page: PromisePage<C>,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let Role::Candidate(candidate) = &mut self.role else { return };
         let vote = candidate.votes.get_mut(&from).expect("promises come from members");
@@ -197,7 +197,7 @@ impl<C: Command> Paxos<C> {
         &mut self,
         config: &Config,
         from: NodeId,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let first = self.log.commit().next();
         let Role::Candidate(candidate) = &mut self.role else { return };
@@ -211,7 +211,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// With a majority of promises: lead, and propose again what may have been chosen.
-    fn lead_if_elected(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
+    fn lead_if_elected(&mut self, config: &Config, now: Micros, effects: &mut impl Outlet<C>) {
         let Role::Candidate(candidate) = &self.role else { return };
         let promised: BTreeSet<NodeId> =
             candidate.votes.iter().filter(|(_, vote)| vote.is_complete).map(|(id, _)| *id).collect();
@@ -251,7 +251,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Proposes a command at the next free slot, if this replica leads and has room.
-    pub fn propose(&mut self, config: &Config, command: C, effects: &mut Effects<Self>) -> Option<Slot> {
+    pub fn propose(&mut self, config: &Config, command: C, effects: &mut impl Outlet<C>) -> Option<Slot> {
         let Role::Leader(leader) = &mut self.role else { return None };
         let slot = leader.next;
         if !self.log.has_room(slot, &config.limits) || leader.proposals.len() >= config.limits.in_flight_max {
@@ -269,7 +269,7 @@ impl<C: Command> Paxos<C> {
         &mut self,
         config: &Config,
         entries: Vec<(Slot, Entry<C>)>,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         if entries.is_empty() {
             return;
@@ -308,7 +308,7 @@ impl<C: Command> Paxos<C> {
         ballot: Ballot,
         slots: &[Slot],
         commit: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
         if ballot != leader.ballot && !config.bugs.has(Bug::AcceptedAcrossBallots) {
@@ -326,7 +326,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Chooses what has a majority.
-    fn count(&mut self, config: &Config, slots: &[Slot], effects: &mut Effects<Self>) {
+    fn count(&mut self, config: &Config, slots: &[Slot], effects: &mut impl Outlet<C>) {
         let Role::Leader(leader) = &mut self.role else { panic!("only a leader counts") };
         for slot in slots {
             let decided =
@@ -356,7 +356,7 @@ impl<C: Command> Paxos<C> {
         config: &Config,
         now: Micros,
         promised: Ballot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let own = match &self.role {
             Role::Follower => return,
@@ -379,7 +379,7 @@ impl<C: Command> Paxos<C> {
         from: NodeId,
         (ballot, commit): (Ballot, Slot),
         answer: Answer,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
         if ballot == leader.ballot {
@@ -390,7 +390,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Shows that the leader is alive, and asks whether it still leads.
-    pub(super) fn send_heartbeats(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
+    pub(super) fn send_heartbeats(&mut self, config: &Config, now: Micros, effects: &mut impl Outlet<C>) {
         let Role::Leader(leader) = &mut self.role else { return };
         leader.round += 1;
         let (ballot, id, sent) = (leader.ballot, leader.round, Self::stamp(config, now));
@@ -403,7 +403,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Ends an election period of a leader: whoever did not hear a majority, or cannot learn, must not hold others.
-    pub(super) fn end_period(&mut self, config: &Config, effects: &mut Effects<Self>) {
+    pub(super) fn end_period(&mut self, config: &Config, effects: &mut impl Outlet<C>) {
         let Role::Leader(leader) = &mut self.role else { panic!("only a leader has periods") };
         leader.answered.insert(config.id);
         if leader.answered.len() < config.quorum() && !config.bugs.has(Bug::LeaderNeverStepsDown) {
@@ -419,7 +419,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Sends again what was not answered.
-    pub(super) fn on_resend_timer(&mut self, config: &Config, effects: &mut Effects<Self>) {
+    pub(super) fn on_resend_timer(&mut self, config: &Config, effects: &mut impl Outlet<C>) {
         let commit = self.log.commit();
         match &mut self.role {
             Role::Follower => return,
@@ -444,7 +444,7 @@ impl<C: Command> Paxos<C> {
 }
 
 impl<C: Command> Leader<C> {
-    fn resend_to(&self, config: &Config, peer: NodeId, commit: Slot, effects: &mut Effects<Paxos<C>>) {
+    fn resend_to(&self, config: &Config, peer: NodeId, commit: Slot, effects: &mut impl Outlet<C>) {
         assert_ne!(peer, config.id, "one's own vote is counted at once");
         let most = config.limits.resend_batches_max * config.limits.batch_entries_max;
         let unanswered: Vec<(Slot, Entry<C>)> = self

@@ -5,10 +5,10 @@
 
 use alloc::vec::Vec;
 
-use super::{Ballot, Command, Config, Entry, Message, Paxos, Role, Slot};
+use super::{Ballot, Command, Config, Entry, Message, Outlet, Paxos, Role, Slot};
 use crate::bugs::Bug;
 use crate::event::{Event, StepDownReason};
-use crate::node::{Effects, NodeId};
+use crate::node::NodeId;
 
 impl<C: Command> Paxos<C> {
     /// A leader says how far it is: follow it as far as one's own acceptances allow, and ask for the rest.
@@ -18,7 +18,7 @@ impl<C: Command> Paxos<C> {
         from: NodeId,
         ballot: Ballot,
         commit: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let mut slot = self.log.commit().next();
         while slot <= commit {
@@ -38,7 +38,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Extends the chosen prefix.
-    pub(super) fn advance(&mut self, effects: &mut Effects<Self>) {
+    pub(super) fn advance(&mut self, effects: &mut impl Outlet<C>) {
         let before = self.log.commit();
         if self.log.advance() {
             assert!(self.log.commit() > before, "an advance goes forward");
@@ -47,7 +47,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Asks a peer that knows more, once per page.
-    pub(super) fn ask(&mut self, peer: NodeId, commit: Slot, effects: &mut Effects<Self>) {
+    pub(super) fn ask(&mut self, peer: NodeId, commit: Slot, effects: &mut impl Outlet<C>) {
         let first = self.log.commit().next();
         if commit < first || self.asked == Some(first) {
             return;
@@ -66,7 +66,7 @@ impl<C: Command> Paxos<C> {
         config: &Config,
         from: NodeId,
         first: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         if first <= self.log.base() {
             self.offer_snapshot(config, from, first, effects);
@@ -86,7 +86,7 @@ impl<C: Command> Paxos<C> {
         from: NodeId,
         (first, entries): (Slot, Vec<Entry<C>>),
         commit: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         assert!(!entries.is_empty(), "nobody teaches nothing");
         self.asked = None;

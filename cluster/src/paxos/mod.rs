@@ -10,6 +10,7 @@ mod leader;
 mod learner;
 mod log;
 mod message;
+mod outlet;
 mod reads;
 mod snapshot;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use config::{Config, Limits, Timing};
 use leader::Role;
 pub use log::Log;
 pub use message::{Message, PromisePage};
+pub use outlet::Outlet;
 use reads::Answer;
 pub use reads::{ReadPath, ReadPermit};
 pub use snapshot::Snapshot;
@@ -244,6 +246,22 @@ impl<C: Command> Node for Paxos<C> {
         disk: &[Stored<Record<C>>],
         effects: &mut Effects<Self>,
     ) -> Self {
+        Self::start(config, incarnation, disk, effects)
+    }
+
+    fn on(&mut self, config: &Config, now: Micros, input: Input<Self>, effects: &mut Effects<Self>) {
+        self.step(config, now, input, effects);
+    }
+}
+
+impl<C: Command> Paxos<C> {
+    /// What [`Node::boot`] does, for an owner with effects of its own.
+    pub fn start(
+        config: &Config,
+        incarnation: u64,
+        disk: &[Stored<Record<C>>],
+        effects: &mut impl Outlet<C>,
+    ) -> Self {
         let mut paxos = Self::fold(config, disk);
         let accepted = paxos.log.accepted().map(|(slot, ballot, _)| (slot, ballot)).collect();
         effects.event(Event::Booted {
@@ -270,7 +288,8 @@ impl<C: Command> Node for Paxos<C> {
         paxos
     }
 
-    fn on(&mut self, config: &Config, now: Micros, input: Input<Self>, effects: &mut Effects<Self>) {
+    /// What [`Node::on`] does, for an owner with effects of its own.
+    pub fn step(&mut self, config: &Config, now: Micros, input: Input<Self>, effects: &mut impl Outlet<C>) {
         let is_timer = matches!(input, Input::Timer(_));
         match input {
             Input::Message { from, message } => {
@@ -285,9 +304,7 @@ impl<C: Command> Node for Paxos<C> {
         }
         self.write_deferred(is_timer, effects);
     }
-}
 
-impl<C: Command> Paxos<C> {
     /// The state that a disk describes.
     fn fold(config: &Config, disk: &[Stored<Record<C>>]) -> Self {
         let known = disk
@@ -352,7 +369,7 @@ impl<C: Command> Paxos<C> {
         now: Micros,
         from: NodeId,
         message: Message<C>,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         assert_ne!(from, config.id, "nobody sends messages to itself");
         if let Some(ballot) = message.ballot() {
@@ -433,7 +450,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// A leader's message with `b ≥ promised` came: the two stages of the election timer start over.
-    fn hear(&mut self, config: &Config, leader: NodeId, effects: &mut Effects<Self>) {
+    fn hear(&mut self, config: &Config, leader: NodeId, effects: &mut impl Outlet<C>) {
         assert!(self.votes, "a learner has no election timer");
         self.stage = Stage::Heard;
         self.heard = Some(leader);
@@ -441,7 +458,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Nobody leads: stand after both stages, but refuse nobody until then.
-    fn wait(&mut self, config: &Config, effects: &mut Effects<Self>) {
+    fn wait(&mut self, config: &Config, effects: &mut impl Outlet<C>) {
         assert!(self.votes, "a learner has no election timer");
         self.stage = Stage::Quiet;
         self.heard = None;
@@ -449,7 +466,7 @@ impl<C: Command> Paxos<C> {
         effects.arm(Timer::Election, config.timing.quiet..=longest);
     }
 
-    fn on_election_timer(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
+    fn on_election_timer(&mut self, config: &Config, now: Micros, effects: &mut impl Outlet<C>) {
         if !self.votes {
             return;
         }
@@ -465,7 +482,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Ends a leadership or candidacy.
-    fn step_down(&mut self, config: &Config, reason: StepDownReason, effects: &mut Effects<Self>) {
+    fn step_down(&mut self, config: &Config, reason: StepDownReason, effects: &mut impl Outlet<C>) {
         let ballot = match &self.role {
             Role::Follower => return,
             Role::Candidate(candidate) => candidate.ballot(),
@@ -480,7 +497,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Writes a record, unless a bug leaves it for a later batch.
-    fn write(&mut self, config: &Config, record: Record<C>, deferring: Bug, effects: &mut Effects<Self>) {
+    fn write(&mut self, config: &Config, record: Record<C>, deferring: Bug, effects: &mut impl Outlet<C>) {
         if config.bugs.has(deferring) {
             self.deferred.push(record);
         } else {
@@ -488,7 +505,7 @@ impl<C: Command> Paxos<C> {
         }
     }
 
-    fn write_deferred(&mut self, is_timer: bool, effects: &mut Effects<Self>) {
+    fn write_deferred(&mut self, is_timer: bool, effects: &mut impl Outlet<C>) {
         const DEFERRED_MAX: usize = 8;
         if is_timer || self.deferred.len() >= DEFERRED_MAX {
             self.deferred.drain(..).for_each(|record| effects.persist(record));

@@ -7,9 +7,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Command, Config, Paxos, Role, Slot, Timing};
+use super::{Command, Config, Outlet, Paxos, Role, Slot, Timing};
 use crate::bugs::Bug;
-use crate::node::{Effects, Micros, NodeId};
+use crate::node::{Micros, NodeId};
 
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,7 @@ impl Timing {
 
 impl<C: Command> Paxos<C> {
     /// Whether and when a read that arrives now may be served from what is applied.
-    pub fn permit_read(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) -> ReadPermit {
+    pub fn permit_read(&mut self, config: &Config, now: Micros, effects: &mut impl Outlet<C>) -> ReadPermit {
         let commit = self.log.commit();
         let Role::Leader(leader) = &self.role else { return ReadPermit::Propose };
         if !self.knows_all_acknowledged(config, leader.recovered(), commit) {
@@ -123,7 +123,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Starts a round that somebody waits for, unless an earlier one is still under way.
-    pub(super) fn start_wanted_round(&mut self, config: &Config, now: Micros, effects: &mut Effects<Self>) {
+    pub(super) fn start_wanted_round(&mut self, config: &Config, now: Micros, effects: &mut impl Outlet<C>) {
         let Role::Leader(leader) = &self.role else { return };
         let is_wanted = leader.wanted_round() > leader.round();
         if is_wanted && self.confirmed_round(config) >= leader.round() {
@@ -148,7 +148,7 @@ impl<C: Command> Paxos<C> {
         now: Micros,
         from: NodeId,
         answer: Answer,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
         let sent = if config.bugs.has(Bug::LeaseFromAnswer) { Self::stamp(config, now) } else { answer.sent };

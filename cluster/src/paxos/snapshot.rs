@@ -11,10 +11,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ballot, Command, Config, Entry, Message, Paxos, Record, Role, Slot};
+use super::{Ballot, Command, Config, Entry, Message, Outlet, Paxos, Record, Role, Slot};
 use crate::bugs::Bug;
 use crate::event::{Event, StepDownReason};
-use crate::node::{Effects, NodeId};
+use crate::node::NodeId;
 
 /// A state machine after a slot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Puts a snapshot in the place of the entries up to its last slot, in memory and, in one piece, on the disk.
-    pub fn compact(&mut self, config: &Config, snapshot: Snapshot, effects: &mut Effects<Self>) {
+    pub fn compact(&mut self, config: &Config, snapshot: Snapshot, effects: &mut impl Outlet<C>) {
         let (last, bytes) = (snapshot.last, snapshot.state.len() as u64);
         self.log.cut(last);
         if config.bugs.has(Bug::CutAtAccepted) {
@@ -164,7 +164,7 @@ impl<C: Command> Paxos<C> {
     }
 
     /// Replaces the disk by what this replica knows: a crash finds all of the old, or all of the new.
-    fn write_snapshot(&mut self, config: &Config, deferring: Bug, effects: &mut Effects<Self>) {
+    fn write_snapshot(&mut self, config: &Config, deferring: Bug, effects: &mut impl Outlet<C>) {
         assert!(self.transfers.latest.is_some(), "there is a snapshot to write");
         let mut records = self.records(config);
         if config.bugs.has(deferring) {
@@ -180,7 +180,7 @@ impl<C: Command> Paxos<C> {
         config: &Config,
         to: NodeId,
         wanted: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let latest = self.transfers.latest.as_ref().expect("a snapshot stands for what was cut");
         let offered = self.transfers.outgoing.entry(to).or_insert_with(|| latest.clone());
@@ -198,7 +198,7 @@ impl<C: Command> Paxos<C> {
         to: NodeId,
         snapshot: &Snapshot,
         offset: usize,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let end = snapshot.state.len().min(offset + config.limits.batch_bytes_max);
         assert!(offset <= end, "a page lies within its snapshot");
@@ -221,7 +221,7 @@ impl<C: Command> Paxos<C> {
         from: NodeId,
         last: Slot,
         received: u64,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         let outgoing = self.transfers.outgoing.get(&from).or(self.transfers.latest.as_ref());
         let Some(snapshot) = outgoing.filter(|snapshot| snapshot.last == last).cloned() else { return };
@@ -240,7 +240,7 @@ impl<C: Command> Paxos<C> {
         from: NodeId,
         page: Page,
         commit: Slot,
-        effects: &mut Effects<Self>,
+        effects: &mut impl Outlet<C>,
     ) {
         self.asked = None;
         let Page { last, size, offset, .. } = page;
@@ -267,7 +267,7 @@ impl<C: Command> Paxos<C> {
         }
     }
 
-    fn install(&mut self, config: &Config, snapshot: Snapshot, effects: &mut Effects<Self>) {
+    fn install(&mut self, config: &Config, snapshot: Snapshot, effects: &mut impl Outlet<C>) {
         let last = snapshot.last;
         // Slots that this leader proposed in were chosen without it. Whether with its entries is not to be known any
         // more, so its commit must not speak for those who accepted them.

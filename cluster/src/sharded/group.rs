@@ -6,6 +6,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ use crate::bugs::Bug;
 use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
-use crate::paxos::{self, Ballot, Command, Entry, Paxos, Slot, Snapshot};
+use crate::paxos::{self, Ballot, Command, Entry, Outlet, Paxos, Slot, Snapshot};
 use crate::replica::Nothing;
 use crate::session::{ClientId, Outcome, Request};
 
@@ -84,9 +85,8 @@ impl Node for Group {
         disk: &[Stored<Self::Record>],
         effects: &mut Effects<Self>,
     ) -> Self {
-        let mut inner = Effects::new();
-        let paxos = Paxos::boot(&config.paxos, incarnation, disk, &mut inner);
-        absorb(config.group, inner, effects);
+        let mut within = Within { group: config.group, effects };
+        let paxos = Paxos::start(&config.paxos, incarnation, disk, &mut within);
         let mut group = Self {
             paxos,
             state: GroupState::new(config.group, config.shards),
@@ -129,9 +129,37 @@ impl Node for Group {
     }
 }
 
-fn absorb(group: GroupId, inner: Effects<Paxos<GroupCommand>>, effects: &mut Effects<Group>) {
-    let wrap = |message| Message::Group { group, message: GroupMessage::Paxos(message) };
-    effects.absorb(inner, wrap, |record| record, GroupTimer::Paxos);
+/// An agreement's effects are those of its group's replica, whose messages name the group.
+struct Within<'a> {
+    group: GroupId,
+    effects: &'a mut Effects<Group>,
+}
+
+impl Outlet<GroupCommand> for Within<'_> {
+    fn persist(&mut self, record: paxos::Record<GroupCommand>) {
+        self.effects.persist(record);
+    }
+
+    fn replace(&mut self, records: Vec<paxos::Record<GroupCommand>>) {
+        self.effects.replace(records);
+    }
+
+    fn send(&mut self, to: NodeId, message: paxos::Message<GroupCommand>) {
+        let message = GroupMessage::Paxos(message);
+        self.effects.send(to, Message::Group { group: self.group, message });
+    }
+
+    fn event(&mut self, event: Event) {
+        self.effects.event(event);
+    }
+
+    fn arm(&mut self, timer: paxos::Timer, range: RangeInclusive<Micros>) {
+        self.effects.arm(GroupTimer::Paxos(timer), range);
+    }
+
+    fn cancel(&mut self, timer: paxos::Timer) {
+        self.effects.cancel(GroupTimer::Paxos(timer));
+    }
 }
 
 impl Group {
@@ -162,9 +190,7 @@ impl Group {
         input: Input<Paxos<GroupCommand>>,
         effects: &mut Effects<Self>,
     ) {
-        let mut inner = Effects::new();
-        self.paxos.on(&config.paxos, now, input, &mut inner);
-        absorb(config.group, inner, effects);
+        self.paxos.step(&config.paxos, now, input, &mut Within { group: config.group, effects });
     }
 
     /// Brings leadership, application and waiting clients up to date with the agreement.
@@ -214,9 +240,8 @@ impl Group {
             return;
         }
         let state = postcard::to_allocvec(&self.state).expect("a state can always be encoded").into();
-        let mut inner = Effects::new();
-        self.paxos.compact(&config.paxos, Snapshot { last: self.applied, state }, &mut inner);
-        absorb(config.group, inner, effects);
+        let snapshot = Snapshot { last: self.applied, state };
+        self.paxos.compact(&config.paxos, snapshot, &mut Within { group: config.group, effects });
     }
 
     fn apply(&mut self, config: &GroupConfig, slot: Slot, effects: &mut Effects<Self>) {
@@ -248,9 +273,8 @@ impl Group {
         if self.led.is_none() || self.proposed.contains(&digest) {
             return self.led.is_some();
         }
-        let mut inner = Effects::new();
-        let slot = self.paxos.propose(&config.paxos, command, &mut inner);
-        absorb(config.group, inner, effects);
+        let mut within = Within { group: config.group, effects };
+        let slot = self.paxos.propose(&config.paxos, command, &mut within);
         if slot.is_some() {
             self.proposed.insert(digest);
         }
