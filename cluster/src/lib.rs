@@ -16,6 +16,7 @@ pub mod bugs;
 mod bytes;
 pub mod client;
 pub mod digest;
+pub mod encoding;
 pub mod event;
 pub mod invariants;
 pub mod message;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::{Operation, Reply};
 use crate::bugs::{Bug, Bugs};
 use crate::digest::Digest;
+use crate::encoding::encode_onto;
 use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
@@ -302,8 +303,10 @@ impl<M: Machine> Replica<M> {
         }
         let forgets = config.bugs.has(Bug::SnapshotWithoutSessions);
         let machine = if forgets { self.machine.without_sessions() } else { self.machine.clone() };
-        let state = postcard::to_allocvec(&machine).expect("a machine can always be encoded").into();
-        self.paxos.compact(config, Snapshot { last: self.applied, state }, effects);
+        // It will be about as long as the last one.
+        let mut state = Vec::with_capacity(self.paxos.snapshot().map_or(0, |last| last.state.len() * 9 / 8));
+        encode_onto(&machine, &mut state);
+        self.paxos.compact(config, Snapshot { last: self.applied, state: state.into() }, effects);
     }
 
     fn on_request(

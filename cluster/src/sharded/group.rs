@@ -16,6 +16,7 @@ use super::duties::Duties;
 use super::message::GroupMessage;
 use super::state::{Consequence, GroupState, Obstacle, Step};
 use crate::bugs::Bug;
+use crate::encoding::encode_onto;
 use crate::event::Event;
 use crate::message::Message;
 use crate::node::{Effects, Input, Micros, Node, NodeId, Stored};
@@ -239,8 +240,9 @@ impl Group {
         if !self.paxos.is_compaction_due(&config.paxos, self.applied) {
             return;
         }
-        let state = postcard::to_allocvec(&self.state).expect("a state can always be encoded").into();
-        let snapshot = Snapshot { last: self.applied, state };
+        let mut state = Vec::new();
+        encode_onto(&self.state, &mut state);
+        let snapshot = Snapshot { last: self.applied, state: state.into() };
         self.paxos.compact(&config.paxos, snapshot, &mut Within { group: config.group, effects });
     }
 

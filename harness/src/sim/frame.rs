@@ -5,12 +5,11 @@
 
 use std::rc::Rc;
 
+use squall_cluster::encoding::encode_onto;
 use squall_cluster::message::Message;
 use squall_cluster::node::NodeId;
 
 const HEADER_BYTES: usize = 20;
-/// Where a buffer for datagrams begins to grow.
-const BUFFER_BYTES_MIN: usize = 1 << 10;
 
 /// What leaves one host for another.
 #[derive(Clone, Debug)]
@@ -40,23 +39,14 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Puts the datagram together at the beginning of `buffer`, which grows as needed; how long the datagram is.
-    pub(crate) fn encode_into(&self, buffer: &mut Vec<u8>) -> usize {
-        let length = loop {
-            // A datagram is written into memory that is there already: this is the most that a message costs on its way.
-            let encode = |rest| postcard::to_slice(&self.message, rest).map(|body| body.len());
-            match buffer.get_mut(HEADER_BYTES..).map(encode) {
-                Some(Ok(body_bytes)) => break HEADER_BYTES + body_bytes,
-                Some(Err(postcard::Error::SerializeBufferFull)) | None => {
-                    buffer.resize((2 * buffer.len()).max(BUFFER_BYTES_MIN), 0);
-                }
-                Some(Err(error)) => panic!("messages can always be encoded: {error}"),
-            }
-        };
-        let bytes = &mut buffer[..length];
+    /// Puts the datagram together, in the place of whatever `bytes` held.
+    pub(crate) fn encode_into(&self, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        bytes.extend_from_slice(&[0; HEADER_BYTES]);
         bytes[4..8].copy_from_slice(&self.from.0.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.to.0.to_le_bytes());
-        bytes[12..HEADER_BYTES].copy_from_slice(&self.incarnation.to_le_bytes());
+        bytes[12..].copy_from_slice(&self.incarnation.to_le_bytes());
+        encode_onto(&self.message, bytes);
         let sum = crc32fast::hash(&bytes[4..]);
         bytes[..4].copy_from_slice(&sum.to_le_bytes());
         debug_assert_eq!(
@@ -64,7 +54,6 @@ impl Frame {
             Some(self),
             "whoever takes it apart finds what was put together"
         );
-        length
     }
 }
 
@@ -98,10 +87,11 @@ mod tests {
             let operation = Operation::Get { key: "k".repeat(size).into() };
             let message = Message::Request(Request { client: ClientId(7), seq: 1, operation });
             let frame = Frame { from: NodeId(1_000), to: NodeId(2), incarnation: 3, message };
-            let length = frame.encode_into(&mut buffer);
-            assert_eq!(decode(&buffer[..length]).as_ref(), Some(&frame));
-            buffer[length / 2] ^= 4;
-            assert_eq!(decode(&buffer[..length]), None);
+            frame.encode_into(&mut buffer);
+            assert_eq!(decode(&buffer).as_ref(), Some(&frame));
+            let middle = buffer.len() / 2;
+            buffer[middle] ^= 4;
+            assert_eq!(decode(&buffer), None);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use squall_cluster::encoding::encode_onto;
 use squall_cluster::node::{Effects, Input, Micros, Node, NodeId, Output, Stored, TimerChange, Write};
 use squall_workloads::Decide;
 
@@ -283,9 +284,7 @@ impl<N: Node<Event: Announced>> Slot<N> {
             let done = match &write {
                 Write::Append(record) => {
                     self.scratch.clear();
-                    let scratch = std::mem::take(&mut self.scratch);
-                    self.scratch =
-                        postcard::to_extend(record, scratch).expect("records can always be encoded");
+                    encode_onto(record, &mut self.scratch);
                     self.disk.append(&self.scratch)
                 }
                 Write::Replace(records) => {
@@ -389,7 +388,9 @@ fn hash_of<T: std::hash::Hash>(timer: T) -> u64 {
 }
 
 fn encode<R: serde::Serialize>(record: &R) -> Vec<u8> {
-    postcard::to_stdvec(record).expect("records can always be encoded")
+    let mut bytes = Vec::new();
+    encode_onto(record, &mut bytes);
+    bytes
 }
 
 fn decode<R: serde::de::DeserializeOwned>(stored: Stored<Vec<u8>>) -> Stored<R> {

@@ -6,6 +6,7 @@ use squall_cluster::invariants::Breach;
 use squall_cluster::node::Micros;
 use squall_cluster::replica::ServerView;
 use squall_cluster::role::Role;
+use std::hash::Hasher;
 
 use crate::nemesis::{Endpoint, Family, FaultId};
 use crate::system::SimulatedWorld;
@@ -110,7 +111,9 @@ impl<N: Server> World<N> {
 
 impl<N: Server> SimulatedWorld for World<N> {
     fn digest(&self) -> u128 {
-        self.digest.finish128().as_u128()
+        let mut digest = self.digest;
+        digest.write(&self.notes);
+        digest.finish128().as_u128()
     }
 
     fn node_events(&self) -> Vec<NodeEvent> {
