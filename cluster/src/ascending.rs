@@ -5,7 +5,11 @@
 //! fewer.
 
 use alloc::collections::VecDeque;
+use core::cmp::Ordering;
 use core::ops::RangeBounds;
+
+/// So many of the last keys are looked at before the list is halved.
+const LATELY: usize = 6;
 
 /// A sorted list of keys and values.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,14 +22,18 @@ impl<K, V> Default for Ascending<K, V> {
 }
 
 impl<K: Ord + Copy, V> Ascending<K, V> {
-    /// Where a key is, or where it would have to be.
+    /// Where a key is, or where it would have to be. Most keys that are asked for came lately, and looking at those has
+    /// no need of the memory of the others.
     fn place(&self, key: &K) -> Result<usize, usize> {
-        match self.0.back() {
-            None => Err(0),
-            Some((last, _)) if last < key => Err(self.0.len()),
-            Some((last, _)) if last == key => Ok(self.0.len() - 1),
-            Some(_) => self.0.binary_search_by(|(known, _)| known.cmp(key)),
+        let mut end = self.0.len();
+        for _ in 0..LATELY.min(end) {
+            match self.0[end - 1].0.cmp(key) {
+                Ordering::Less => return Err(end),
+                Ordering::Equal => return Ok(end - 1),
+                Ordering::Greater => end -= 1,
+            }
         }
+        self.0.binary_search_by(|(known, _)| known.cmp(key))
     }
 
     pub(crate) fn len(&self) -> usize {
