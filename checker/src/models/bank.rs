@@ -5,18 +5,21 @@
 //! specification, and [`crate::Linearizable`]. What the accounts hold at first may be unknown: the first read in the
 //! order tells, and all others must agree with it.
 
+mod order;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::replay;
 use super::telling::Telling;
 use crate::format::{FormatError, Misread, RawOperation, Recorded, RecordedSpec, pair};
 use crate::history::{Completion, History, Indexed, OpId, Operation};
 use crate::judge::{Options, merged};
 use crate::model::{Answer, Definition, Typed, judge_linearizable};
-use crate::spec::Spec;
+use crate::spec::{Direct, Spec};
 use crate::value::Value;
 use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict, Violation};
 use crate::words::by;
@@ -97,6 +100,11 @@ impl Spec for Bank {
             }
             _ => None,
         }
+    }
+
+    fn decide_directly(&self, operations: &[&Operation<BankAction, BankRet>]) -> Option<Direct> {
+        let order = order::propose(operations, self.negative)?;
+        replay::is_legal(self, operations, &order).then_some(Direct::Legal(order))
     }
 
     fn describe(&self, op: &BankAction, ret: Option<&BankRet>) -> String {
