@@ -51,7 +51,7 @@ fn decide(spec: &KvSpec, by_key: &ByKey<'_, '_>, keys: usize, bounds: &Bounds<'_
             () if stop.after(ids.len()) => (Known::NOTHING, None),
             () => {
                 let (direct, enough) = blocks::decide_for_telling(spec, &rows).unzip();
-                (Known::directly(direct.as_ref(), ids, bounds), enough)
+                (Known::directly(direct.as_ref(), ids, bounds), enough.flatten())
             }
         };
         let needed = match known.verdict {

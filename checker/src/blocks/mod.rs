@@ -153,19 +153,20 @@ fn confirmed<'h, E: Entries<'h> + ?Sized>(
     )
 }
 
-/// The same, and which of the operations, ascending, are enough to tell why a key is illegal; none if it is legal.
+/// The same, and which of the operations, ascending, are enough to tell why a key is illegal, if fewer than all are known
+/// to be.
 pub(crate) fn decide_for_telling<'h, E: Entries<'h> + ?Sized>(
     spec: &'h KvSpec,
     entries: &E,
-) -> Option<(Direct, Vec<u32>)> {
+) -> Option<(Direct, Option<Vec<u32>>)> {
     let key = Key::read(spec, entries)?;
     let (placed, answer) = judge(&key.until(u64::MAX));
     if answer.is_ok() {
         drop((placed, key));
-        return Some((confirmed(spec, entries, answer)?, Vec::new()));
+        return Some((confirmed(spec, entries, answer)?, None));
     }
     let direct = confirmed(spec, entries, answer)?;
-    let Direct::Illegal(witnesses) = &direct else { return Some((direct, Vec::new())) };
+    let Direct::Illegal(witnesses) = &direct else { return Some((direct, None)) };
     let enough = telling::enough(&key, entries, placed, witnesses);
     Some((direct, enough))
 }

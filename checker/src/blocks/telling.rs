@@ -7,23 +7,14 @@
 
 use super::entry::{Entries, What};
 use super::input::{Key, Kind};
-use super::{Earliest, NONE, Placed, Stop, earliest, judge};
+use super::{Earliest, NONE, Placed, earliest};
 
 /// Blocks that were illegal before the last ones were, at most, until all operations are looked at.
 const ROUNDS_MAX: usize = 4;
 
-/// The operations, ascending, of a key that is illegal by these witnesses, its operations standing in these blocks.
+/// The operations, ascending, of the blocks of the witnesses by which a key is illegal, its operations standing in these
+/// blocks; `None` where all are needed: what is told may rest on what came later, such as who wrote what was seen early.
 pub(super) fn enough<'h, E: Entries<'h> + ?Sized>(
-    key: &Key<'h>,
-    entries: &E,
-    placed: Vec<Placed>,
-    witnesses: &[u32],
-) -> Vec<u32> {
-    blocks(key, entries, placed, witnesses).unwrap_or_else(|| beginning(key, witnesses))
-}
-
-/// Those of the blocks of the witnesses; `None` where that does not do.
-fn blocks<'h, E: Entries<'h> + ?Sized>(
     key: &Key<'h>,
     entries: &E,
     mut placed: Vec<Placed>,
@@ -58,15 +49,6 @@ fn of_blocks(placed: &[Placed], witnesses: &[u32]) -> Option<Vec<u32>> {
     let mut operations: Vec<u32> = of_them.map(|placed| placed.operation).collect();
     operations.sort_unstable();
     (!blocks.contains(&NONE)).then_some(operations)
-}
-
-/// Those that had begun when the last of the witnesses returned, if what was known then refutes the key; else all.
-fn beginning(key: &Key<'_>, witnesses: &[u32]) -> Vec<u32> {
-    let returned = witnesses.iter().map(|witness| key.stamps[*witness as usize].1);
-    let last = returned.filter(|returned| *returned < u64::MAX).max().unwrap_or(u64::MAX);
-    let refuted = matches!(judge(&key.until(last)).1, Err(Stop::Refuted(_)));
-    let begun = key.stamps.partition_point(|(invoked, _)| *invoked <= last);
-    (0..).take(if refuted { begun } else { key.stamps.len() }).collect()
 }
 
 /// Some of a key's operations.
