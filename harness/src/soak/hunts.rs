@@ -67,6 +67,8 @@ pub(crate) fn suited(bug: Bug, mode: Mode) -> Option<Suited> {
         | Bug::ViewChangedUnacknowledged
         | Bug::AcknowledgedBeforeTransfer
         | Bug::SparePromoted => all("append", &["monitor", "recovery"]),
+        // A backup that is ahead of its primary takes no forward any more.
+        Bug::ForwardExecutedAgain => all("append", &["monitor", "recovery"]),
         Bug::ReplyBeforeForwardAck => all("append", &["monitor", "exactly-once", "linearizable"]),
         Bug::DuelingLeaders | Bug::HoleNotFilled | Bug::ReproposalDropped | Bug::RepeatedPrepareRefused => {
             all("append", HANGS)
