@@ -134,6 +134,22 @@ fn groups_that_are_cut_from_each_other_serve_their_own() {
     assert!(cut * 2 < healed, "{cut} while cut, {healed} afterwards: leaders on one host need no network");
 }
 
+/// A group that has left owes nothing to anybody: most of its replicas may go, and every key is served.
+#[test]
+fn a_group_that_left_is_not_missed() {
+    // The third group lives on n3, n4 and n5; the others keep a majority without the first two.
+    let faults =
+        "at 300ms: reconfigure leave g3 for 50ms\nat 1.5s: pause n3 for 3s\nat 1.5s: pause n4 for 3s";
+    for workload in ["append", "multi"] {
+        let outcome = run("sharded", workload, faults, |_| ());
+        assert!(longest_wait_ms(&outcome, 4_400) < 1_000, "{} ms", longest_wait_ms(&outcome, 4_400));
+        assert!(successes_between(&outcome, 2_500, 4_400) > 150, "{workload}");
+    }
+    let without_leaving = faults.split_once('\n').expect("more lines").1;
+    let missed = run("sharded", "append", without_leaving, |_| ());
+    assert!(successes_between(&missed, 2_500, 4_400) < 100, "a group with shards is missed");
+}
+
 /// The network between groups comes back: what was under way ends, and the coordinator or a participant that dies
 /// with it in hand is no worse.
 #[test]
