@@ -196,9 +196,9 @@ fn messages_per_operation_are_bounded() {
     let costs = [
         ("single", "append", 2.5),
         ("primary-backup", "append", 6.0),
-        ("paxos", "append", 20.0),
-        ("sharded", "append", 20.0),
-        ("sharded", "multi", 60.0),
+        ("paxos", "append", 15.0),
+        ("sharded", "append", 13.0),
+        ("sharded", "multi", 35.0),
     ];
     for (mode, workload, most) in costs {
         let outcome = run(mode, workload, "", |_| ());
