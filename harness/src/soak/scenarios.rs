@@ -118,18 +118,6 @@ const LATE_ANSWERS: &str = "
     at 1s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.7s
     at 1.2s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.5s
     at 1.6s: mute leader, clients reach all for 900ms
-    at 3.4s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.3s
-    at 3.6s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.1s
-    at 3.8s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.9s
-    at 4s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.7s
-    at 4.2s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.5s
-    at 4.6s: mute leader, clients reach all for 900ms
-    at 6.4s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.3s
-    at 6.6s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 2.1s
-    at 6.8s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.9s
-    at 7s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.7s
-    at 7.2s: delay 150ms..160ms to leader only heartbeat-ack, heartbeat, accept, prepare, nack for 1.5s
-    at 7.6s: mute leader, clients reach all for 900ms
 ";
 
 impl Scenario {
