@@ -75,28 +75,37 @@ impl<'s, 'b, S: Spec> Shrink<'s, 'b, S> {
         let all = left(self.spec, operations, &[]).expect("nothing is reduced yet");
         let (mut core, mut few) = self.start(&all, hint);
         self.earlier(&all, &mut core, &mut few);
-        loop {
-            let size = core.size(&few);
-            self.without_units(&all, &mut core, &mut few);
-            self.fewer(&all, &mut core, &mut few, |core| &mut core.kept);
-            self.fewer(&all, &mut core, &mut few, |core| &mut core.spared);
-            self.earlier(&all, &mut core, &mut few);
-            if self.steps == 0 || core.size(&few) == size {
-                break;
-            }
-        }
-        // Once more, since what went in later steps need not be named in earlier ones. What was overwritten tells why
-        // a read is wrong, so it is told too where that is little.
-        let latest = core.latest;
-        for latest in [false, latest] {
-            core.latest = latest;
-            let again = self.apply(&all, &core);
-            if (latest || again.operations.len() <= TOLD_MAX) && self.illegal(&again.operations) {
-                few = again;
-                break;
+        self.least(&all, &mut core, &mut few);
+        // What was overwritten tells why a read is wrong, so it is told too where that is little. With it there, other
+        // operations may go than without.
+        if core.latest {
+            let told = Core { latest: false, ..core.clone() };
+            let with_overwritten = self.apply(&all, &told);
+            if with_overwritten.operations.len() <= TOLD_MAX && self.illegal(&with_overwritten.operations) {
+                (core, few) = (told, with_overwritten);
+                self.least(&all, &mut core, &mut few);
             }
         }
         Few { bounded: self.steps == 0, ..few }
+    }
+
+    /// Takes every reduction as far as it goes.
+    fn least(&mut self, all: &[Owned<S>], core: &mut Core, few: &mut Few<S>) {
+        loop {
+            let size = core.size(few);
+            self.without_units(all, core, few);
+            self.fewer(all, core, few, |core| &mut core.kept);
+            self.fewer(all, core, few, |core| &mut core.spared);
+            self.earlier(all, core, few);
+            // What went in later steps need not be named in earlier ones.
+            let again = self.apply(all, core);
+            if self.illegal(&again.operations) {
+                *few = again;
+            }
+            if self.steps == 0 || core.size(few) == size {
+                break;
+            }
+        }
     }
 
     /// What the hint leaves, if that is illegal; else everything.

@@ -16,7 +16,7 @@ mod common;
 mod forged;
 #[path = "common/verified.rs"]
 mod verified;
-use common::{Random, brute_force, history, verify_edges, verify_order};
+use common::{Random, brute_force, cases, history, verify_edges, verify_order};
 use forged::Forged;
 use verified::linearizable;
 
@@ -197,10 +197,6 @@ fn directly(spec: &KvSpec, history: &History<KvOp, KvRet>) -> Option<bool> {
     }
 }
 
-fn cases(default: u64) -> u64 {
-    std::env::var("SQUALL_ORACLE_CASES").map_or(default, |cases| cases.parse().unwrap())
-}
-
 fn explained(spec: &KvSpec, history: &History<KvOp, KvRet>) -> Violation {
     let indexed: Vec<_> = history.iter().collect();
     let violation = spec.explain("k", &indexed, &[]).expect("what is refuted is explained");
@@ -242,25 +238,31 @@ fn is_earliest(spec: &KvSpec, history: &History<KvOp, KvRet>, violation: &Violat
     }
 }
 
+/// A history that brute force can judge.
+fn small(random: &mut Random, flavour: Flavour) -> Shape {
+    Shape {
+        flavour,
+        count: 2 + random.pick(7),
+        processes: 0,
+        lies: 1 + random.below(4),
+        stretch: 1 + random.below(8),
+        info: 2 + random.below(6),
+        fail: 8,
+    }
+}
+
 #[test]
 fn blocks_and_zones_agree_with_brute_force() {
-    let cases = cases(60_000);
+    let numbers = cases(60_000);
+    let cases = numbers.end - numbers.start;
     let (mut legal, mut illegal) = ([0; 7], [0; 7]);
     let mut kinds = BTreeMap::<String, u64>::new();
     let mut forged = Forged::default();
-    for number in 0..cases {
+    for number in numbers {
         let mut random = Random(number);
         let flavour = random.pick(7);
         let spec = KvSpec { empty_is_absent: random.one_in(2) };
-        let shape = Shape {
-            flavour: FLAVOURS[flavour],
-            count: 2 + random.pick(7),
-            processes: 0,
-            lies: 1 + random.below(4),
-            stretch: 1 + random.below(8),
-            info: 2 + random.below(6),
-            fail: 8,
-        };
+        let shape = small(&mut random, FLAVOURS[flavour]);
         let history = history(&case(&mut random, &spec, &shape));
         let expected = brute_force(&spec, history.operations());
         let counter = if expected { &mut legal } else { &mut illegal };
@@ -283,12 +285,41 @@ fn blocks_and_zones_agree_with_brute_force() {
     assert_eq!(kinds.len(), 8, "every kind occurs: {kinds:?}, {forged:?}");
 }
 
+/// The same without what proves and explains a verdict, so that hundreds of millions of histories can be judged.
+#[test]
+fn bare_verdicts_agree_with_brute_force() {
+    let (mut legal, mut illegal) = ([0_u64; 7], [0_u64; 7]);
+    for number in cases(100_000) {
+        let mut random = Random(number ^ 0xbace);
+        let flavour = random.pick(7);
+        let spec = KvSpec { empty_is_absent: random.one_in(2) };
+        let shape = small(&mut random, FLAVOURS[flavour]);
+        let operations = case(&mut random, &spec, &shape);
+        let expected = brute_force(&spec, &operations);
+        let counter = if expected { &mut legal } else { &mut illegal };
+        counter[flavour] += 1;
+        let mut borrowed: Vec<&KvOperation> = operations.iter().collect();
+        borrowed.sort_by_key(|operation| operation.invoked);
+        let answer = match spec.decide_directly(&borrowed) {
+            Some(Direct::Legal(order)) => {
+                verify_order(&spec, &borrowed, &order);
+                Some(true)
+            }
+            Some(Direct::Illegal(_)) => Some(false),
+            None => None,
+        };
+        assert_eq!(answer, Some(expected), "case {number}: {operations:#?}");
+    }
+    println!("legal {legal:?}, illegal {illegal:?}");
+}
+
 #[test]
 fn blocks_and_zones_agree_with_the_search_on_larger_histories() {
-    let cases = cases(60_000) / 100;
+    let numbers = cases(60_000);
+    let cases = (numbers.end - numbers.start) / 100;
     let (mut legal, mut illegal, mut undecided) = (0, 0, 0);
     let mut kinds = BTreeMap::<String, u64>::new();
-    for number in 0..cases {
+    for number in numbers.step_by(100) {
         let mut random = Random(number ^ 0xb10c);
         let flavour = FLAVOURS[random.pick(7)];
         let spec = KvSpec { empty_is_absent: random.one_in(2) };

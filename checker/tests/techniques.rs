@@ -10,8 +10,11 @@ use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::search::{Decision, Search, Techniques};
 use squall_checker::{Bounds, Completion, Operation, ProcessId, Spec, Told, Value};
 
+#[path = "common/cases.rs"]
+mod cases;
 #[path = "common/random.rs"]
 mod random;
+use cases::cases;
 use random::Random;
 
 const NONE: Techniques = Techniques::NONE;
@@ -285,9 +288,10 @@ fn a_write_of_what_is_there_hides_another() {
 
 #[test]
 fn no_technique_changes_a_verdict() {
-    let cases: u64 = std::env::var("SQUALL_ORACLE_CASES").map_or(8_000, |cases| cases.parse().unwrap());
+    let numbers = cases(8_000);
+    let cases = numbers.end - numbers.start;
     let mut counts = BTreeMap::<(&str, bool), u64>::new();
-    for number in 0..cases {
+    for number in numbers {
         let mut random = Random(number ^ 0x007e_c421);
         let random = &mut random;
         let shape = random.below(8);

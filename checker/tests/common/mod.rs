@@ -2,7 +2,9 @@
 
 use squall_checker::{Completion, EdgeKind, History, Operation, Spec, Violation};
 
+mod cases;
 mod random;
+pub(crate) use cases::cases;
 pub(crate) use random::Random;
 
 /// Whether some order of all completed and some indeterminate operations is legal: tries them all.

@@ -224,7 +224,7 @@ fn oracle(container: Container, operations: &[ContainerOperation]) -> bool {
 fn specifications_monitors_and_search_agree_with_brute_force() {
     let mut tally = BTreeMap::<(&str, bool), [u64; 2]>::new();
     let mut kinds = BTreeMap::<(&str, String), u64>::new();
-    for number in 0..cases(40_000) {
+    for number in cases(40_000) {
         let mut random = Random(number);
         let container = CONTAINERS[random.pick(3)];
         let name = ["queue", "stack", "bag"][container.discipline as usize];
@@ -265,7 +265,7 @@ fn erasing_leaves_it_legal(container: Container, operations: &[&ContainerOperati
 
 #[test]
 fn without_indeterminate_removals_unique_values_are_always_decided_directly() {
-    for number in 0..cases(20_000) {
+    for number in cases(20_000) {
         let mut random = Random(number ^ 0xDEC1DE);
         let container = CONTAINERS[random.pick(3)];
         let count = 4 + random.below(60);
@@ -296,7 +296,7 @@ fn without_indeterminate_removals_unique_values_are_always_decided_directly() {
 #[test]
 fn monitors_agree_with_the_search_on_longer_histories() {
     let mut tally = [[0u64; 2]; 3];
-    for number in 0..cases(4_000) {
+    for number in cases(4_000) {
         let mut random = Random(number ^ 0x10_0000);
         let container = CONTAINERS[random.pick(3)];
         let mut flavour = FLAVOURS[random.pick(3)];
@@ -321,7 +321,7 @@ fn monitors_agree_with_the_search_on_longer_histories() {
 
 #[test]
 fn a_step_in_place_is_a_step() {
-    for number in 0..cases(5_000) {
+    for number in cases(5_000) {
         let mut random = Random(number);
         let container = CONTAINERS[random.pick(3)];
         let flavour = FLAVOURS[random.pick(FLAVOURS.len())];

@@ -81,7 +81,7 @@ fn statuses(ledger: &Ledger) -> Vec<(OpId, Status, Option<OpId>, Option<OpId>)> 
 #[test]
 fn the_ledger_agrees_with_the_check_and_texts_with_lists() {
     let mut seen = BTreeMap::<Status, u64>::new();
-    for number in 0..cases(20_000) {
+    for number in cases(20_000) {
         let mut random = Random(number);
         let operations = case(&mut random);
         let history = history(&operations);

@@ -19,12 +19,7 @@ mod verified;
 use squall_checker::search::{Decision, Search};
 use squall_checker::{Bounds, Completion, Direct, History, Operation, Spec, Verdict, Violation};
 
-use common::{Random, brute_force, verify_edges, verify_order};
-
-/// How many cases to try.
-fn cases(default: u64) -> u64 {
-    std::env::var("SQUALL_ORACLE_CASES").map_or(default, |cases| cases.parse().unwrap())
-}
+use common::{Random, brute_force, cases, verify_edges, verify_order};
 
 /// When an operation ran that took effect around a moment, and how it ended: stamps tie often.
 fn interval(random: &mut Random, moment: u64, stretch: u64) -> (u64, u64) {

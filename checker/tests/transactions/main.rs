@@ -1,5 +1,7 @@
 //! Transactions: against brute force, and what people read of each anomaly.
 
+#[path = "../common/cases.rs"]
+mod numbers;
 #[path = "../common/random.rs"]
 mod random;
 

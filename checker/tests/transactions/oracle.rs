@@ -9,6 +9,7 @@ use squall_checker::transactions::{
 use squall_checker::{Completion, Value, Verdict};
 
 use crate::cases::{case, history};
+use crate::numbers::cases;
 use crate::random::Random;
 use crate::verified::verified;
 
@@ -120,10 +121,6 @@ fn snapshots(all: &[Transaction]) -> bool {
     extend(&mut Place { all, open: vec![None; all.len()] }, 0, &State::new())
 }
 
-fn cases(default: u64) -> u64 {
-    std::env::var("SQUALL_ORACLE_CASES").map_or(default, |cases| cases.parse().unwrap())
-}
-
 /// Tells the history if its test panics.
 struct Case<'h>(u64, &'h TransactionHistory);
 
@@ -152,8 +149,9 @@ fn lists_agree_with_brute_force() {
     let mut kinds = BTreeMap::<String, u64>::new();
     let mut standings = BTreeMap::<(Level, bool), u64>::new();
     let mut undecided = 0;
-    let cases = cases(150_000);
-    for number in 0..cases {
+    let numbers = cases(150_000);
+    let cases = numbers.end - numbers.start;
+    for number in numbers {
         let mut random = Random(number);
         let transactions = case(&mut random, Datatype::ListAppend, 6, false);
         let history = history(Datatype::ListAppend, &transactions);
@@ -198,8 +196,9 @@ fn registers_agree_with_brute_force_where_they_are_decided() {
     let mut kinds = BTreeMap::<String, u64>::new();
     let mut standings = BTreeMap::<(Level, Option<bool>), u64>::new();
     let mut undecided = 0;
-    let cases = cases(100_000);
-    for number in 0..cases {
+    let numbers = cases(100_000);
+    let cases = numbers.end - numbers.start;
+    for number in numbers {
         let mut random = Random(number);
         let repeats = random.one_in(4);
         let transactions = case(&mut random, Datatype::Register, 6, repeats);
