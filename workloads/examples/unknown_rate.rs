@@ -1,8 +1,9 @@
 //! How often the general search gives up on one key with repeated values: a table by clients of verdicts, CPU time and
 //! steps, over random histories of 1,000 operations, legal ones and such in which one read was falsified.
 //!
-//! `unknown_rate [--histories 1000] [--operations 1000] [--seconds 10] [--memory-gb 2] [--techniques all]`; techniques
-//! are `all`, `none`, or names of [`Techniques`] with commas between, each with a `-` to take it from all.
+//! `unknown_rate [--histories 1000] [--operations 1000] [--clients 5,10,15,20,25,30] [--ambiguous-per-mille 20]
+//! [--seconds 10] [--memory-gb 2] [--techniques all]`; techniques are `all`, `none`, or names of [`Techniques`] with commas
+//! between, each with a `-` to take it from all. Histories are shared out evenly over the rows.
 
 use std::fs;
 
@@ -12,7 +13,6 @@ use squall_checker::{Bounds, Completion, Operation, Value};
 use squall_workloads::decide::Decide;
 use squall_workloads::simulated::{Mix, Simulated};
 
-const CLIENTS: [u64; 6] = [5, 10, 15, 20, 25, 30];
 const VALUES: u64 = 5;
 
 type KvOperation = Operation<KvOp, KvRet>;
@@ -20,6 +20,8 @@ type KvOperation = Operation<KvOp, KvRet>;
 struct Options {
     histories: u64,
     operations: u64,
+    clients: Vec<u64>,
+    ambiguous_per_mille: u64,
     seconds: u64,
     memory_bytes: usize,
     techniques: Techniques,
@@ -30,6 +32,8 @@ impl Options {
         let mut options = Self {
             histories: 1000,
             operations: 1000,
+            clients: vec![5, 10, 15, 20, 25, 30],
+            ambiguous_per_mille: 20,
             seconds: 10,
             memory_bytes: 2 << 30,
             techniques: Techniques::ALL,
@@ -37,10 +41,15 @@ impl Options {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         for pair in arguments.chunks(2) {
             let [name, value] = pair else { panic!("{} needs a value", pair[0]) };
-            let number = || value.parse::<u64>().unwrap_or_else(|_| panic!("{name} needs a number"));
+            let number_of = |text: &str| -> u64 {
+                text.parse().unwrap_or_else(|_| panic!("{name} needs a number, not {text}"))
+            };
+            let number = || number_of(value);
             match name.as_str() {
                 "--histories" => options.histories = number(),
                 "--operations" => options.operations = number(),
+                "--clients" => options.clients = value.split(',').map(number_of).collect(),
+                "--ambiguous-per-mille" => options.ambiguous_per_mille = number(),
                 "--seconds" => options.seconds = number(),
                 "--memory-gb" => options.memory_bytes = usize::try_from(number()).expect("that fits") << 30,
                 "--techniques" => options.techniques = techniques(value),
@@ -89,7 +98,7 @@ fn operations(options: &Options, clients: u64, seed: u64, falsified: bool) -> Ve
         operations: options.operations,
         clients,
         keys: 1,
-        ambiguous_per_mille: 20,
+        ambiguous_per_mille: options.ambiguous_per_mille,
         values: Some(VALUES),
         texts: false,
         planted: None,
@@ -176,8 +185,8 @@ fn main() {
         "| clients | history | judged | legal | illegal | unknown | CPU ms median / p99 / max | steps median / p99 / max |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    let rows = CLIENTS.len() as u64 * 2;
-    for clients in CLIENTS {
+    let rows = options.clients.len() as u64 * 2;
+    for clients in options.clients.iter().copied() {
         for falsified in [false, true] {
             let mut row = Row::default();
             for seed in 0..options.histories.div_ceil(rows) {

@@ -25,6 +25,24 @@ impl<'h> State<'h> {
         }
     }
 
+    /// Does what an operation did, if it can have done that here.
+    fn takes(&mut self, what: What<'h>, spec: &KvSpec) -> bool {
+        match what {
+            What::Read(value) => return self.is(value, spec),
+            What::Put(value) => *self = Self::Written(value.kept(spec)),
+            What::Append(value) => self.append(value, spec),
+            What::Swapped { expected, new } => {
+                let swaps = self.is(expected, spec);
+                *self = Self::Written(new.kept(spec));
+                return swaps;
+            }
+            What::Mismatched { expected, seen } => return self.is(seen, spec) && !self.is(expected, spec),
+            What::Differed(expected) => return !self.is(expected, spec),
+            What::Failed | What::Unread | What::Unclear => return false,
+        }
+        true
+    }
+
     fn append(&mut self, element: Atom<'h>, spec: &KvSpec) {
         match (&mut *self, element) {
             (Self::Text(text), Atom::Text(tail)) => text.push_str(tail),
@@ -45,47 +63,19 @@ impl<'h> State<'h> {
 
 /// Whether an order is legal, respects real time, and has every completed operation once.
 pub(super) fn is_legal<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32]) -> bool {
-    has_all(entries, order) && respects_real_time(entries, order) && replays(spec, entries, order)
-}
-
-/// Nothing twice, and everything that completed.
-fn has_all<'h, E: Entries<'h> + ?Sized>(entries: &E, order: &[u32]) -> bool {
     let mut ordered = vec![false; entries.count()];
-    let once = order.iter().all(|index| {
-        let there = ordered.get_mut(*index as usize);
-        there.is_some_and(|there| !std::mem::replace(there, true))
+    let (mut state, mut latest_invocation) = (State::Written(Atom::Nil), 0);
+    let fits = order.iter().all(|index| {
+        let index = *index as usize;
+        let Some(already) = ordered.get_mut(index) else { return false };
+        let (invoked, completed) = entries.stamps(index);
+        latest_invocation = invoked.max(latest_invocation);
+        // Nothing had returned before something in front of it was invoked.
+        !std::mem::replace(already, true)
+            && latest_invocation <= completed
+            && state.takes(entries.what(index), spec)
     });
-    once && (0..).zip(ordered).all(|(index, ordered)| ordered || entries.stamps(index).1 == u64::MAX)
-}
-
-/// Nothing had returned before something in front of it was invoked.
-fn respects_real_time<'h, E: Entries<'h> + ?Sized>(entries: &E, order: &[u32]) -> bool {
-    let mut earliest_return = u64::MAX;
-    order.iter().rev().all(|index| {
-        let (invoked, completed) = entries.stamps(*index as usize);
-        earliest_return = earliest_return.min(completed);
-        invoked <= earliest_return
-    })
-}
-
-fn replays<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32]) -> bool {
-    let mut state = State::Written(Atom::Nil);
-    order.iter().all(|index| {
-        match entries.what(*index as usize) {
-            What::Read(value) => return state.is(value, spec),
-            What::Put(value) => state = State::Written(value.kept(spec)),
-            What::Append(value) => state.append(value, spec),
-            What::Swapped { expected, new } => {
-                let swaps = state.is(expected, spec);
-                state = State::Written(new.kept(spec));
-                return swaps;
-            }
-            What::Mismatched { expected, seen } => return state.is(seen, spec) && !state.is(expected, spec),
-            What::Differed(expected) => return !state.is(expected, spec),
-            What::Failed | What::Unread | What::Unclear => return false,
-        }
-        true
-    })
+    fits && (0..).zip(ordered).all(|(index, ordered)| ordered || entries.stamps(index).1 == u64::MAX)
 }
 
 /// Whether the witnesses of a refutation stand to each other as it claims.

@@ -84,8 +84,9 @@ impl<'h> Key<'h> {
             spec,
             stamps: Vec::with_capacity(count),
             kind,
-            reads: Vec::new(),
-            writes: Vec::new(),
+            // What is not needed is never touched.
+            reads: Vec::with_capacity(count),
+            writes: Vec::with_capacity(count),
             expected: Vec::new(),
             expected_writers: Vec::new(),
             writers: Writers::new(&mut []),

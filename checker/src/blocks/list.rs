@@ -19,9 +19,32 @@ struct Epoch<'h> {
     /// The write that began it; [`NONE`] for the initial one.
     put: u32,
     longest: Option<(u32, Shown<'h>)>,
+    /// Whether the longest list is known to begin with every other.
+    agreed: bool,
     /// Where the lengths of its versions begin in [`Epochs::ends`], and how many there are.
     first: usize,
     versions: usize,
+}
+
+impl<'h> Epoch<'h> {
+    fn new(put: u32) -> Self {
+        Self { put, longest: None, agreed: true, first: 0, versions: 0 }
+    }
+
+    /// Takes in what a read shows. That it agrees with the others is seen here, while its text is at hand: if each begins
+    /// with the one that was the longest before it, the last of these begins with all.
+    fn show(&mut self, reader: u32, shown: Shown<'h>) {
+        match self.longest {
+            Some((_, longest)) if shown.len() <= longest.len() => {
+                self.agreed = self.agreed && longest.begins_with(shown);
+            }
+            longest => {
+                let agrees = longest.is_none_or(|(_, longest)| shown.begins_with(longest));
+                self.agreed = self.agreed && agrees;
+                self.longest = Some((reader, shown));
+            }
+        }
+    }
 }
 
 struct Epochs<'v, 'k, 'h> {
@@ -41,7 +64,7 @@ struct Epochs<'v, 'k, 'h> {
 pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
     let mut epochs = Epochs {
         view,
-        epochs: vec![Epoch { put: NONE, longest: None, first: 0, versions: 0 }],
+        epochs: vec![Epoch::new(NONE)],
         homes: vec![(NONE, 0); view.key.writes.len()],
         ends: Vec::new(),
         recent: None,
@@ -51,10 +74,7 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
     let mut begun = Vec::with_capacity(view.key.reads.len());
     for read in view.reads() {
         let (shown, epoch) = epochs.begin(read)?;
-        let longest = &mut epochs.epochs[epoch as usize].longest;
-        if longest.is_none_or(|(_, longest)| longest.len() < shown.len()) {
-            *longest = Some((read.operation, shown));
-        }
+        epochs.epochs[epoch as usize].show(read.operation, shown);
         begun.push(epoch);
     }
     for epoch in 0..epochs.epochs.len() {
@@ -85,12 +105,13 @@ impl<'h> Epochs<'_, '_, 'h> {
         if shown.len() == 0 {
             return Ok((shown, INITIAL));
         }
-        let Some((atom, _)) = self.view.atom_at(shown, 0) else { return Err(phantom.into()) };
+        // No token begins with another, so a text that begins with one was made of it.
         if let Some((recent, epoch)) = self.recent
-            && recent == atom
+            && shown.begins_with_atom(recent)
         {
             return Ok((shown, epoch));
         }
+        let Some((atom, _)) = self.view.atom_at(shown, 0) else { return Err(phantom.into()) };
         let write = self.view.writer_near(&mut self.nearby, atom, read.operation)?;
         let epoch = if self.view.write(write).how == How::Append { INITIAL } else { self.begun_by(write) };
         self.recent = Some((atom, epoch));
@@ -102,7 +123,7 @@ impl<'h> Epochs<'_, '_, 'h> {
         let home = &mut self.homes[put as usize];
         if home.0 == NONE {
             home.0 = u32::try_from(self.epochs.len()).expect("fewer than there are operations");
-            self.epochs.push(Epoch { put, longest: None, first: 0, versions: 0 });
+            self.epochs.push(Epoch::new(put));
         }
         home.0
     }
@@ -155,9 +176,9 @@ impl<'h> Epochs<'_, '_, 'h> {
     /// The version of its epoch that a read shows.
     fn version(&self, read: Read<'h>, epoch: u32) -> Result<u32, Stop> {
         let shown = self.view.shown(read.value).expect("it is in an epoch");
-        let Epoch { put, longest, first, versions } = self.epochs[epoch as usize];
+        let Epoch { put, longest, agreed, first, versions } = self.epochs[epoch as usize];
         let (longest_reader, longest) = longest.expect("it has this read");
-        if !longest.begins_with(shown) {
+        if !agreed && !longest.begins_with(shown) {
             return Err(self.apart(read.operation, shown, longest_reader));
         }
         let ends = &self.ends[first..first + versions];

@@ -155,6 +155,15 @@ impl Shown<'_> {
         }
     }
 
+    pub(super) fn begins_with_atom(self, atom: Atom<'_>) -> bool {
+        match (self, atom) {
+            (Self::Items([first, ..]), _) => Atom::of(first) == atom,
+            (Self::Text(text), Atom::Text(token)) => text.starts_with(token),
+            (Self::Number(number), _) => Atom::Int(number) == atom,
+            _ => false,
+        }
+    }
+
     pub(super) fn begins_with(self, other: Self) -> bool {
         match (self, other) {
             (Self::Items(items), Self::Items(other)) => items.starts_with(other),

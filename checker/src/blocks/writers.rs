@@ -17,6 +17,8 @@ use super::input::Write;
 #[derive(Debug)]
 pub(super) struct Writers {
     slots: Vec<Slot>,
+    /// By write: the tag of its atom.
+    tags: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,11 +44,12 @@ fn hash(atom: Atom<'_>) -> u64 {
 impl Writers {
     /// The first writes of all atoms; all those of one atom are marked if there are several.
     pub(super) fn new(writes: &mut [Write<'_>]) -> Self {
-        let mut writers =
-            Self { slots: vec![Slot { tag: 0, write: NONE }; (writes.len() * 2).next_power_of_two()] };
+        let slots = vec![Slot { tag: 0, write: NONE }; (writes.len() * 2).next_power_of_two()];
+        let mut writers = Self { slots, tags: Vec::with_capacity(writes.len()) };
         for index in 0..writes.len() {
             let atom = writes[index].atom;
             let (place, tag) = writers.find(atom, hash(atom), writes);
+            writers.tags.push(tag);
             let known = writers.slots[place].write;
             if known == NONE {
                 let write = u32::try_from(index).expect("fewer than there are operations");
@@ -111,32 +114,40 @@ impl Nearby {
         if self.slots.is_empty() {
             return writers.get_hashed(atom, hash, writes);
         }
-        let near = self.slots[place(hash)];
+        let near = self.slots[place((hash >> 32) as u32)];
         let only = |near: u32| writes[near as usize].atom == atom && !writes[near as usize].several;
         let found =
             if near != NONE && only(near) { Some(near) } else { writers.get_hashed(atom, hash, writes) };
         if let Some(found) = found {
-            self.follow(found as usize, writes);
+            self.follow(found as usize, &writers.tags, writes);
         }
         found
     }
 
-    fn follow(&mut self, found: usize, writes: &[Write<'_>]) {
+    fn follow(&mut self, found: usize, tags: &[u32], writes: &[Write<'_>]) {
         if self.next < found || self.next > found + 2 * AHEAD {
             self.next = found;
         }
-        let until = (found + AHEAD).min(self.next + STEP).min(writes.len());
+        let until = (found + AHEAD).min(self.next + STEP).min(tags.len());
         while self.next < until {
             let write = u32::try_from(self.next).expect("fewer than there are operations");
-            self.slots[place(hash(writes[self.next].atom))] = write;
+            self.slots[place(tags[self.next])] = write;
+            touch(writes[self.next].atom);
             self.next += 1;
         }
     }
 }
 
-/// By the upper bits, which are the best.
-fn place(hash: u64) -> usize {
-    usize::try_from(hash >> 52).expect("twelve bits")
+/// Looks at a text: whoever looks it up will compare it, and would have to wait for it then.
+fn touch(atom: Atom<'_>) {
+    if let Atom::Text(text) = atom {
+        std::hint::black_box(text.as_bytes().first().copied());
+    }
+}
+
+/// By the upper bits of a tag, which are the best.
+fn place(tag: u32) -> usize {
+    (tag >> (u32::BITS - NEAR.ilog2())) as usize
 }
 
 #[cfg(test)]
@@ -164,7 +175,7 @@ mod tests {
             let number = if number % 13 == 0 { number * 31 % all } else { number.saturating_sub(number % 5) };
             let atom = Atom::Int(if number < 21_000 { value(number) } else { -1 });
             let expected = writers.get(atom, &writes);
-            let hit = nearby.slots[place(hash(atom))];
+            let hit = nearby.slots[place((hash(atom) >> 32) as u32)];
             near += usize::from(hit != NONE && Some(hit) == expected);
             assert_eq!(nearby.get(&writers, atom, &writes), expected, "{number}");
         }

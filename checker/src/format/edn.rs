@@ -1,6 +1,7 @@
 //! Jepsen's operation maps in EDN: one per line, or all in one vector or list; records, `;` comments; and the
 //! vectors `[process type f value]` that old histories of Knossos have instead of maps.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use clojure_reader::edn::{self, Edn};
@@ -34,7 +35,9 @@ pub(super) fn is_tuple(inside: &str) -> bool {
 pub(super) struct Reader<'a> {
     source: Source<'a>,
     offset: usize,
-    /// The line of `offset`, from 1.
+    /// Where the part ends that is read.
+    end: usize,
+    /// The line of `offset`, from 1; counted from where the part begins.
     line: u64,
     /// The bracket of the collection around all events and where it opened.
     around: Option<(char, usize)>,
@@ -44,10 +47,12 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(source: Source<'a>) -> Self {
+    /// Of a part of a source.
+    pub(super) fn new(source: Source<'a>, part: Range<usize>) -> Self {
         Self {
             source,
-            offset: 0,
+            offset: part.start,
+            end: part.end,
             line: 1,
             around: None,
             closed: false,
@@ -57,7 +62,7 @@ impl<'a> Reader<'a> {
     }
 
     fn rest(&self) -> &'a str {
-        &self.source.text[self.offset..]
+        &self.source.text[self.offset..self.end]
     }
 
     fn advance(&mut self, bytes: usize) {
@@ -208,11 +213,22 @@ fn process(process: Option<&Edn<'_>>, kind: Option<&str>) -> Result<Option<u64>,
     }
 }
 
+/// What follows the blanks and comments at the beginning of a source.
+fn first(source: Source<'_>) -> Reader<'_> {
+    let mut first = Reader::new(source, 0..source.text.len());
+    first.skip_blank();
+    first
+}
+
 /// Whether nothing but blanks and comments stands before the reader's place.
 fn offset_is_first(reader: &Reader<'_>) -> bool {
-    let mut first = Reader::new(reader.source);
-    first.skip_blank();
-    first.offset == reader.offset
+    first(reader.source).offset == reader.offset
+}
+
+/// Whether all events stand in one vector or list.
+pub(super) fn is_collection(source: Source<'_>) -> bool {
+    let text = first(source).rest();
+    text.starts_with(['[', '(']) && !is_tuple(&text[1..])
 }
 
 impl events::Reader for Reader<'_> {

@@ -118,12 +118,7 @@ impl<'a> Source<'a> {
         self.text.split_inclusive('\n').take(skipped).map(str::len).sum()
     }
 
-    /// The lines, without their ends.
-    pub(crate) fn lines(self) -> Lines<'a> {
-        self.lines_within(0..self.text.len())
-    }
-
-    /// Those of a part of the text that begins with a line; they are counted from there.
+    /// The lines of a part of the text that begins with one, without their ends; they are counted from there.
     pub(crate) fn lines_within(self, part: Range<usize>) -> Lines<'a> {
         Lines { source: self, offset: part.start, end: part.end, number: 0 }
     }
@@ -140,7 +135,7 @@ pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
 }
 
-/// The lines of a source, see [`Source::lines`].
+/// The lines of a part of a source, see [`Source::lines_within`].
 #[derive(Clone, Debug)]
 pub(crate) struct Lines<'a> {
     source: Source<'a>,
@@ -150,6 +145,11 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// The bytes of those that are still to come.
+    pub(crate) fn left(&self) -> usize {
+        self.end - self.offset
+    }
+
     /// The next line; `None` after the last.
     pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, FormatError> {
         let rest = &self.source.text[self.offset..self.end];

@@ -64,8 +64,8 @@ pub(super) struct RawEvent {
 /// The events of a piece of a source.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// Those of clients, in order.
-    pub(super) events: Vec<RawEvent>,
+    /// Those of clients, in order; part by part, as they were read.
+    pub(super) events: Vec<Vec<RawEvent>>,
     /// Events of faults that were left out.
     pub(super) fault_events: usize,
     /// Log messages that were left out.
@@ -91,7 +91,7 @@ pub(super) fn all(mut reader: impl Reader) -> Result<Events, FormatError> {
         events.push(event);
     }
     let (fault_events, log_messages) = (reader.fault_events(), reader.log_messages());
-    Ok(Events { events, fault_events, log_messages })
+    Ok(Events { events: vec![events], fault_events, log_messages })
 }
 
 /// The names that one reader meets, each kept once. For the few names of functions: looked through in order.

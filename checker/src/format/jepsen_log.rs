@@ -4,6 +4,7 @@
 //! of a stack trace) and nothing of an operation is left out, and counted. A failed cas without an error of its
 //! own is evidence that the value differed: such logs know no other reason.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use clojure_reader::edn::{Edn, read as read_edn};
@@ -86,8 +87,15 @@ fn words<'a>(line: Line<'a>) -> impl Iterator<Item = Word<'a>> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(source: Source<'a>) -> Self {
-        Self { source, lines: source.lines(), names: Names::default(), fault_events: 0, log_messages: 0 }
+    /// Of a part of a source.
+    pub(super) fn new(source: Source<'a>, part: Range<usize>) -> Self {
+        Self {
+            source,
+            lines: source.lines_within(part),
+            names: Names::default(),
+            fault_events: 0,
+            log_messages: 0,
+        }
     }
 
     /// The event of a line; `None` for one that is of a fault or no event at all.

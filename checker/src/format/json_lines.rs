@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -22,6 +23,11 @@ pub(super) struct Reader<'a> {
     fault_events: usize,
 }
 
+/// Whether all events stand in one array.
+pub(super) fn is_array(source: Source<'_>) -> bool {
+    source.text.trim_start().starts_with('[')
+}
+
 /// Where one event ends and the next begins.
 enum Pieces<'a> {
     /// One event per line.
@@ -31,11 +37,11 @@ enum Pieces<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(source: Source<'a>) -> Self {
-        let array = source.text.trim_start().starts_with('[');
-        let pieces = match array {
+    /// Of a part of a source, which is all of it if it is one array.
+    pub(super) fn new(source: Source<'a>, part: Range<usize>) -> Self {
+        let pieces = match is_array(source) {
             true => Pieces::Elements(Elements { source, offset: 0, line: 1, awaited: Awaited::Bracket }),
-            false => Pieces::Lines(source.lines()),
+            false => Pieces::Lines(source.lines_within(part)),
         };
         Self { source, pieces, names: Names::default(), fault_events: 0 }
     }

@@ -40,7 +40,7 @@ pub(super) fn keyed(value: &Value) -> Option<(Arc<str>, &Value)> {
 
 /// Whether values stand in pairs with their keys: if all that were asked for or returned have them so. A read
 /// begins with nil where they do not. A history of nothing but cas has pairs if each is `[key [old new]]`.
-pub(super) fn come_in_pairs(events: &[RawEvent]) -> bool {
+pub(super) fn come_in_pairs<'e>(events: impl Iterator<Item = &'e RawEvent>) -> bool {
     let mut paired = false;
     for event in events {
         let told = matches!(event.kind, Kind::Invoke | Kind::Ok);

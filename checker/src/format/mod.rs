@@ -13,6 +13,7 @@ mod json_lines;
 mod key_value;
 mod keys;
 mod pairing;
+mod parts;
 mod raw;
 mod recorded;
 mod rows;
@@ -253,12 +254,10 @@ pub fn read<'a>(
 ) -> Result<Recorded<'a>, FormatError> {
     let source = Source::new(name, bytes, limits)?;
     let format = format.map_or_else(|| Format::of_source(&source), Ok)?;
-    // The events of a source are read here in one piece. Readers need not know what stands before their piece (but
-    // for a bracket around all EDN events), so that pieces that begin at lines may be read side by side.
     let events = match format {
-        Format::JsonLines => events::all(json_lines::Reader::new(source))?,
-        Format::JepsenEdn => events::all(edn::Reader::new(source))?,
-        Format::JepsenLog => events::all(jepsen_log::Reader::new(source))?,
+        Format::JsonLines => parts::events(source, json_lines::is_array(source), json_lines::Reader::new)?,
+        Format::JepsenEdn => parts::events(source, edn::is_collection(source), edn::Reader::new)?,
+        Format::JepsenLog => parts::events(source, false, jepsen_log::Reader::new)?,
         Format::CompactTsv => return Ok(Recorded::from_rows(source, tsv::parse(source)?)),
     };
     Recorded::from_events(source, format, events)

@@ -18,16 +18,16 @@ use crate::value::Value;
 /// All operations, in the order of their invocations.
 pub(super) fn operations(
     source: Source<'_>,
-    events: Vec<RawEvent>,
+    events: Vec<Vec<RawEvent>>,
 ) -> Result<Vec<RawOperation>, FormatError> {
     let mut pairing = Pairing {
         source,
-        pairs: come_in_pairs(&events),
+        pairs: come_in_pairs(events.iter().flatten()),
         names: FxHashSet::default(),
         open: FxHashMap::default(),
-        operations: Vec::with_capacity(events.len() / 2),
+        operations: Vec::with_capacity(events.iter().map(Vec::len).sum::<usize>() / 2),
     };
-    for (stamp, event) in (0u64..).zip(events) {
+    for (stamp, event) in (0u64..).zip(events.into_iter().flatten()) {
         match event.kind {
             Kind::Invoke => pairing.invoke(stamp, event)?,
             Kind::Ok | Kind::Fail | Kind::Info => pairing.complete(stamp, event)?,

@@ -31,14 +31,14 @@ pub(super) enum Kind {
 impl Kind {
     const ALL: [Self; 6] = [Self::Get, Self::Put, Self::Append, Self::Read, Self::Write, Self::Cas];
 
-    pub(super) fn of_letter(letter: &str) -> Option<Self> {
+    pub(super) fn of_letter(letter: u8) -> Option<Self> {
         match letter {
-            "g" => Some(Self::Get),
-            "p" => Some(Self::Put),
-            "a" => Some(Self::Append),
-            "r" => Some(Self::Read),
-            "w" => Some(Self::Write),
-            "c" => Some(Self::Cas),
+            b'g' => Some(Self::Get),
+            b'p' => Some(Self::Put),
+            b'a' => Some(Self::Append),
+            b'r' => Some(Self::Read),
+            b'w' => Some(Self::Write),
+            b'c' => Some(Self::Cas),
             _ => None,
         }
     }
@@ -352,6 +352,10 @@ impl<'a> Entries<'a> for KeyRows<'a> {
     }
 
     fn first_append(&self) -> Option<Atom<'a>> {
+        // A key is a register or a list, not both.
+        if self.rows.first().is_none_or(|row| !row.target.kind().is_list()) {
+            return None;
+        }
         let first = self.rows.iter().find(|row| row.target.kind() == Kind::Append)?;
         Some(Atom::Text(value_of(self.text, first)))
     }

@@ -72,6 +72,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Makes room for so many more rows, and some.
+    pub(super) fn expect(&mut self, rows: usize) {
+        self.rows.reserve((rows + rows / 16).min(self.rows_max()));
+    }
+
     /// The number of a name, the next if it is new.
     fn process(&mut self, process: u64) -> u32 {
         let next = number(self.processes.len());

@@ -6,9 +6,10 @@
 
 use std::ops::Range;
 
-use memchr::{memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter};
 
 use super::error::{FormatError, Line, Lines, Source, quote};
+use super::parts::whole_lines;
 use super::rows::{Kind, NEVER, Rows, change};
 use super::table::{Cells, Table};
 use crate::parallel;
@@ -16,8 +17,8 @@ use crate::parallel;
 const COLUMNS: usize = 6;
 const EXPECTED: &str =
     "expected client, call, return (-1: never), kind (g p a r w c), key, value between tabs";
-/// Bytes of a part that is worth a thread's while.
-const PART_BYTES_MIN: usize = 1 << 20;
+/// So many lines tell how many more there are.
+const SAMPLE_LINES: u32 = 256;
 
 /// Whether a line is one of this format.
 pub(super) fn is_row(line: &str) -> bool {
@@ -25,8 +26,11 @@ pub(super) fn is_row(line: &str) -> bool {
     // An editor may have cut the tab before an empty value; that is told when it is read.
     (COLUMNS - 1..=COLUMNS).contains(&columns.len())
         && whole_number(columns[0]).is_some()
-        && Kind::of_letter(columns[3]).is_some()
+        && kind_of(columns[3]).is_some()
 }
+
+/// Numbers of so many digits are no greater than 64 bits hold.
+const DIGITS_SAFE: usize = 19;
 
 /// Digits; not the greatest number of all, which stands for none.
 fn whole_number(text: &str) -> Option<u64> {
@@ -41,10 +45,15 @@ fn whole_number(text: &str) -> Option<u64> {
     (!text.is_empty() && number != NEVER).then_some(number)
 }
 
+fn kind_of(column: &str) -> Option<Kind> {
+    let [letter] = column.as_bytes() else { return None };
+    Kind::of_letter(*letter)
+}
+
 /// Reads them all.
 pub(super) fn parse(source: Source<'_>) -> Result<Rows<'_>, FormatError> {
     let threads = source.limits.threads;
-    let parts = parts(source.text, threads);
+    let parts = whole_lines(source.text, threads);
     let read = |number: usize| part(source, parts[number].clone());
     let mut tables = parallel::in_order(parts.len(), threads, read).into_iter();
     let mut all = tables.next().expect("there is a part");
@@ -52,16 +61,6 @@ pub(super) fn parse(source: Source<'_>) -> Result<Rows<'_>, FormatError> {
         all.extend(table);
     }
     all.finish()
-}
-
-/// Where the parts of a text begin and end, each with whole lines.
-fn parts(text: &str, threads: usize) -> Vec<Range<usize>> {
-    let count = threads.min(text.len() / PART_BYTES_MIN).max(1);
-    let begin = |number: usize| match number {
-        _ if number == count => text.len(),
-        _ => memrchr(b'\n', &text.as_bytes()[..text.len() / count * number]).map_or(0, |newline| newline + 1),
-    };
-    (0..count).map(|number| begin(number)..begin(number + 1)).collect()
 }
 
 /// Reads a part, up to the first line that is wrong.
@@ -72,6 +71,7 @@ fn part(source: Source<'_>, part: Range<usize>) -> Table<'_> {
 }
 
 fn rows<'a>(source: Source<'a>, mut lines: Lines<'a>, table: &mut Table<'a>) -> Result<(), FormatError> {
+    let bytes = lines.left();
     while let Some(line) = lines.next()? {
         table.lines = table.lines.saturating_add(1);
         match cells(line.text) {
@@ -81,6 +81,10 @@ fn rows<'a>(source: Source<'a>, mut lines: Lines<'a>, table: &mut Table<'a>) -> 
         }
         if table.is_full() {
             break;
+        }
+        if table.lines == SAMPLE_LINES {
+            let line_bytes = (bytes - lines.left()) / SAMPLE_LINES as usize;
+            table.expect(lines.left() / line_bytes.max(1));
         }
     }
     Ok(())
@@ -100,14 +104,43 @@ fn columns(line: &str) -> Option<[&str; COLUMNS]> {
     tabs.next().is_none().then_some(columns)
 }
 
-/// What a line says, if nothing is wrong with it; see [`wrong`].
+/// What a line says, if nothing is wrong with it; see [`wrong`]. The first columns are read as they are passed, which
+/// is faster than to look for their ends first: they are short.
 fn cells(line: &str) -> Option<Cells<'_>> {
-    let [client, call, back, kind, key, value] = columns(line)?;
-    let (process, invoked) = (whole_number(client)?, whole_number(call)?);
-    let returned = if back == "-1" { NEVER } else { whole_number(back)? };
-    let kind = Kind::of_letter(kind)?;
-    let sound = invoked <= returned && (kind != Kind::Cas || change(value).is_some());
+    let (process, rest) = number_and_tab(line.as_bytes())?;
+    let (invoked, rest) = number_and_tab(rest)?;
+    let (returned, rest) = match rest {
+        [b'-', b'1', b'\t', rest @ ..] => (NEVER, rest),
+        _ => number_and_tab(rest)?,
+    };
+    let [kind, b'\t', rest @ ..] = rest else { return None };
+    let kind = Kind::of_letter(*kind)?;
+    let tab = memchr(b'\t', rest)?;
+    let begin = line.len() - rest.len();
+    let (key, value) = (&line[begin..begin + tab], &line[begin + tab + 1..]);
+    let sound = invoked <= returned
+        && memchr(b'\t', value.as_bytes()).is_none()
+        && (kind != Kind::Cas || change(value).is_some());
     sound.then_some(Cells { process, invoked, returned, kind, key, value })
+}
+
+/// A whole number and what follows the tab behind it; `None` also of those that [`whole_number`] has to look at.
+fn number_and_tab(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0u64;
+    for (at, byte) in text.iter().enumerate() {
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 if at < DIGITS_SAFE => {
+                number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+            }
+            _ if *byte == b'\t' && at > 0 => return Some((number, &text[at + 1..])),
+            _ => {
+                let end = memchr(b'\t', text)?;
+                let number = whole_number(std::str::from_utf8(&text[..end]).ok()?)?;
+                return Some((number, &text[end + 1..]));
+            }
+        }
+    }
+    None
 }
 
 /// What is wrong with a line that is neither a row nor left out.
@@ -132,7 +165,7 @@ fn wrong(source: Source<'_>, line: Line<'_>) -> FormatError {
         let message = format!("it returned ({back}) before it was called ({call}); expected call <= return");
         return at(back, message);
     }
-    if Kind::of_letter(kind).is_none() {
+    if kind_of(kind).is_none() {
         return at(kind, format!("unknown kind {}; expected one of g p a r w c", quote(kind)));
     }
     assert!(change(value).is_none(), "a line without fault is a row: {}", line.text);
@@ -149,6 +182,9 @@ mod tests {
         assert_eq!(whole_number("0"), Some(0));
         assert_eq!(whole_number("0017"), Some(17));
         assert_eq!(whole_number("18446744073709551614"), Some(u64::MAX - 1));
+        assert_eq!(number_and_tab(b"18446744073709551614\tx"), Some((u64::MAX - 1, &b"x"[..])));
+        assert_eq!(number_and_tab(b"0000000000000000000017\t"), Some((17, &b""[..])));
+        assert_eq!(number_and_tab(b"17"), None);
         for text in [
             "",
             "-1",
@@ -162,18 +198,7 @@ mod tests {
             "99999999999999999999",
         ] {
             assert_eq!(whole_number(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn parts_have_whole_lines_and_leave_nothing_out() {
-        let line = "x".repeat(99_999) + "\n";
-        for (lines, threads) in [(0, 4), (1, 4), (60, 1), (60, 3), (60, 9)] {
-            let text = line.repeat(lines) + "last";
-            let parts = parts(&text, threads);
-            assert!(parts.len() <= threads.max(1) && (parts.len() > 1) == (lines > 1 && threads > 1));
-            assert_eq!(parts.iter().map(|part| &text[part.clone()]).collect::<String>(), text);
-            assert!(parts.iter().skip(1).all(|part| text[..part.start].ends_with('\n')));
+            assert_eq!(number_and_tab(format!("{text}\t").as_bytes()), None, "{text}");
         }
     }
 
