@@ -2,6 +2,7 @@
 //!
 //! Pure. A plan that comes out of here may be impossible to run, or may not fail; whoever asked finds out.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use squall_cluster::bugs::Mode;
@@ -13,6 +14,12 @@ use super::timetable::Timetable;
 
 /// No fewer clients than can be concurrent.
 const CLIENTS_MIN: usize = 2;
+
+/// With so few operations a plan tells its story as it is.
+const OPERATIONS_FEW: usize = 8;
+
+/// Ways to leave out some of many operations evenly that are tried.
+const PHASES: u64 = 6;
 
 /// The chaos phase ends at `end_ms`: faults end by then, and those that would begin later are gone.
 pub(super) fn ended_at(plan: &ClusterPlan, end_ms: u64) -> ClusterPlan {
@@ -66,27 +73,39 @@ pub(super) fn without_steps(
     range: Range<usize>,
 ) -> Vec<ClusterPlan> {
     let single = range.len() == 1;
-    let gone: std::collections::BTreeSet<(usize, usize)> = steps(plan)[range].iter().copied().collect();
-    let mut in_time = plan.clone();
+    let gone: BTreeSet<(usize, usize)> = steps(plan)[range].iter().copied().collect();
+    let in_time = without_in_time(plan, timetable, &gone);
+    if !single {
+        return vec![in_time];
+    }
     let mut in_pace = plan.clone();
-    for client in 0..plan.script.len() {
-        let old = &plan.script[client].steps;
-        let kept: Vec<usize> = (0..old.len()).filter(|at| !gone.contains(&(client, *at))).collect();
+    for (client, at) in gone {
+        in_pace.script[client].steps.remove(at);
+    }
+    if in_pace == in_time { vec![in_time] } else { vec![in_time, in_pace] }
+}
+
+/// These steps are gone; the others take place when they did.
+fn without_in_time(
+    plan: &ClusterPlan,
+    timetable: &Timetable,
+    gone: &BTreeSet<(usize, usize)>,
+) -> ClusterPlan {
+    let mut in_time = plan.clone();
+    for (client, script) in in_time.script.iter_mut().enumerate() {
+        let old = std::mem::take(&mut script.steps);
         let mut before = None;
-        in_time.script[client].steps.clear();
-        for at in &kept {
-            let mut step = old[*at].clone();
+        for (at, mut step) in old.into_iter().enumerate().filter(|(at, _)| !gone.contains(&(client, *at))) {
             // Nothing was taken away in between: the wait is right as it is.
-            let follows = before.map_or(*at == 0, |before: usize| before + 1 == *at);
-            if !follows && let Some(wait_ms) = timetable.wait_ms(client, before, *at) {
+            let follows = before.map_or(at == 0, |before: usize| before + 1 == at);
+            if !follows && let Some(wait_ms) = timetable.wait_ms(client, before, at) {
                 step.pause_ms = wait_ms;
             }
-            in_time.script[client].steps.push(step);
-            before = Some(*at);
+            script.steps.push(step);
+            before = Some(at);
         }
-        in_pace.script[client].steps = kept.iter().map(|at| old[*at].clone()).collect();
     }
-    if single && in_pace != in_time { vec![in_time, in_pace] } else { vec![in_time] }
+    in_time
 }
 
 /// One client fewer, for each that has nothing to do; last ones first, since nobody is renumbered then.
@@ -171,6 +190,36 @@ pub(super) fn with_fewer_keys(plan: &ClusterPlan) -> Vec<ClusterPlan> {
         plan
     };
     (1..plan.config.keys).map(smaller).collect()
+}
+
+/// Snapshots more often, so that fewer operations make a log long enough for one: at first as often as possible with
+/// the same operations, then with as many fewer from one snapshot to the next, so that each is taken when it was.
+pub(super) fn with_more_snapshots(plan: &ClusterPlan, timetable: &Timetable) -> Vec<ClusterPlan> {
+    let steps = steps(plan);
+    if steps.len() <= OPERATIONS_FEW {
+        return Vec::new();
+    }
+    let now = plan.config.compaction_slots;
+    let after = |slots: u64, plan: &ClusterPlan| {
+        let mut plan = plan.clone();
+        plan.config.compaction_slots = slots;
+        plan
+    };
+    let powers = std::iter::successors(Some(1), |slots| Some(slots * 2));
+    let mut plans: Vec<ClusterPlan> =
+        powers.take_while(|slots| *slots < now).map(|slots| after(slots, plan)).collect();
+    let shares = [(1, 8), (1, 4), (1, 2), (3, 4), (7, 8)].map(|(part, of)| now * part / of);
+    let fewer: BTreeSet<u64> =
+        shares.into_iter().chain([now - 1]).filter(|slots| (1..now).contains(slots)).collect();
+    for slots in fewer {
+        for phase in 0..PHASES {
+            // Of each `now` operations as many go as slots, spread evenly; the phase says which.
+            let goes = |nth: u64| (nth * (now - slots) + phase * now / PHASES) % now < now - slots;
+            let gone = (0..).zip(&steps).filter(|(nth, _)| goes(*nth)).map(|(_, step)| *step).collect();
+            plans.push(after(slots, &without_in_time(plan, timetable, &gone)));
+        }
+    }
+    plans
 }
 
 /// Messages and syncs that take one millisecond each.

@@ -162,6 +162,7 @@ impl<'a> Shrinking<'a> {
                 |plan, _, range| vec![edits::with_idle_clients(plan, range)],
             );
             self.thin_out(|plan| edits::steps(plan).len(), edits::without_steps);
+            self.try_each(edits::with_more_snapshots);
             self.try_each(|plan, _| edits::with_fewer_clients(plan));
             self.try_each(|plan, _| edits::with_fewer_nodes(plan));
             self.try_each(|plan, _| edits::with_fewer_keys(plan));
