@@ -6,6 +6,7 @@ use squall_cluster::bugs::{Bug, Bugs, Mode};
 use squall_cluster::client::{ClientConfig, Routing};
 use squall_cluster::invariants::Monitors;
 use squall_cluster::node::{Micros, NodeId};
+use squall_cluster::paxos;
 use squall_cluster::primary_backup::{self, HostConfig};
 use squall_cluster::replica::{self, Replica, ReplicaConfig};
 use squall_cluster::sharded;
@@ -180,11 +181,17 @@ impl Built for Single {
     }
 }
 
+/// What a plan says about the logs of groups.
+fn limit(limits: &mut paxos::Limits, plan: &Config) {
+    limits.compaction_slots = plan.compaction_slots;
+    limits.batch_entries_max = usize::try_from(plan.batch_entries).expect("checked with the plan");
+}
+
 impl Built for Replica {
     fn configure(id: NodeId, members: &[NodeId], bugs: Bugs, plan: &Config) -> ReplicaConfig {
         let mut config =
             ReplicaConfig { bugs, reads: plan.reads, ..ReplicaConfig::new(id, members.to_vec()) };
-        config.limits.compaction_slots = plan.compaction_slots;
+        limit(&mut config.limits, plan);
         config
     }
 
@@ -206,7 +213,7 @@ impl Built for primary_backup::Host {
 impl Built for sharded::host::Host {
     fn configure(id: NodeId, members: &[NodeId], bugs: Bugs, plan: &Config) -> sharded::host::HostConfig {
         let mut config = sharded::host::HostConfig::new(id, &layout(members), bugs);
-        config.limit(|limits| limits.compaction_slots = plan.compaction_slots);
+        config.limit(|limits| limit(limits, plan));
         config
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use squall_cluster::bugs::Mode;
+use squall_workloads::Decide;
 
 use crate::node::PRIMARY_BACKUP_NODES_MIN;
 use crate::soak::ClusterPlan;
@@ -17,6 +18,9 @@ const CLIENTS_MIN: usize = 2;
 
 /// With so few operations a plan tells its story as it is.
 const OPERATIONS_FEW: usize = 8;
+
+/// How often some of many operations are picked by chance.
+const PICKS: u64 = 200;
 
 /// Ways to leave out some of many operations evenly that are tried.
 const PHASES: u64 = 6;
@@ -106,6 +110,24 @@ fn without_in_time(
         }
     }
     in_time
+}
+
+/// A part of the steps, picked by chance, and every other decision of the run taken anew. Where many steps make a
+/// coincidence together, no single one can be taken away; a few of them may meet another one. None if there are few.
+pub(super) fn with_some_steps(plan: &ClusterPlan, timetable: &Timetable) -> Vec<ClusterPlan> {
+    let steps = steps(plan);
+    if steps.len() <= OPERATIONS_FEW {
+        return Vec::new();
+    }
+    let decide = Decide::new(plan.key).derive("shrink.some", &[steps.len() as u64]);
+    let picked = |nth: u64| {
+        let mut draw = decide.at("pick", &[nth]);
+        let gone_ppm = *draw.pick(&[250_000, 500_000, 750_000, 900_000]);
+        let gone = steps.iter().copied().filter(|_| draw.chance(gone_ppm)).collect();
+        let key = draw.u64();
+        ClusterPlan { key, ..without_in_time(plan, timetable, &gone) }
+    };
+    (0..PICKS).map(picked).filter(|picked| self::steps(picked).len() < steps.len()).collect()
 }
 
 /// One client fewer, for each that has nothing to do; last ones first, since nobody is renumbered then.
@@ -220,6 +242,23 @@ pub(super) fn with_more_snapshots(plan: &ClusterPlan, timetable: &Timetable) -> 
         }
     }
     plans
+}
+
+/// Messages that hold fewer entries, the fewest first, so that few operations take several.
+pub(super) fn with_smaller_batches(plan: &ClusterPlan) -> Vec<ClusterPlan> {
+    if steps(plan).len() <= OPERATIONS_FEW {
+        return Vec::new();
+    }
+    let smaller = |entries: u64| {
+        let mut plan = plan.clone();
+        plan.config.batch_entries = entries;
+        plan
+    };
+    [1, 2, 4, 16, 64]
+        .into_iter()
+        .filter(|entries| *entries < plan.config.batch_entries)
+        .map(smaller)
+        .collect()
 }
 
 /// Messages and syncs that take one millisecond each.

@@ -163,6 +163,7 @@ impl<'a> Shrinking<'a> {
             );
             self.thin_out(|plan| edits::steps(plan).len(), edits::without_steps);
             self.try_each(edits::with_more_snapshots);
+            self.try_each(|plan, _| edits::with_smaller_batches(plan));
             self.try_each(|plan, _| edits::with_fewer_clients(plan));
             self.try_each(|plan, _| edits::with_fewer_nodes(plan));
             self.try_each(|plan, _| edits::with_fewer_keys(plan));
@@ -171,7 +172,9 @@ impl<'a> Shrinking<'a> {
             self.try_each(|plan, _| weaker::with_a_weaker_fault(plan));
             self.try_each(weaker::with_a_plainer_moment);
             self.try_each(|plan, _| edits::begun_earlier(plan));
-            if self.plan == before || self.race.is_spent() {
+            if self.plan == before
+                && self.take_first(edits::with_some_steps(&self.plan, &self.timetable)).is_none()
+            {
                 break;
             }
         }
