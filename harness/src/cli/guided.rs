@@ -12,7 +12,7 @@ use std::time::Duration;
 use squall_checker::Verdict;
 
 use crate::clocks::{Moment, Stopwatch};
-use crate::guided::{Guided, impossible, runs_to_find, table};
+use crate::guided::{Guided, holes, impossibilities, runs_to_find, table};
 use crate::nemesis::Family;
 use crate::soak::{Experiment, FAILURES_MAX, Hunt, Wanted, mode_of};
 use crate::store::{SCHEMA, Store};
@@ -50,7 +50,10 @@ struct GuidedLine {
     states: usize,
     /// Per event and family, runs in which the one occurred while the other stood.
     coverage: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    impossible: Vec<&'static str>,
+    /// Pairs that could be and were not reached.
+    holes: Vec<String>,
+    /// What cannot be, by reason.
+    impossible: BTreeMap<&'static str, Vec<String>>,
     failures: Vec<String>,
 }
 
@@ -103,7 +106,8 @@ impl GuidedSoak<'_> {
                 corpus,
                 states,
                 coverage,
-                impossible: impossible(mode).into_iter().map(|(kind, _)| kind).collect(),
+                holes: holes(mode, search.cells()),
+                impossible: impossibilities(mode),
                 failures,
             })?;
         }

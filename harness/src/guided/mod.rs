@@ -20,7 +20,7 @@ use crate::sim::{Cell, Coverage};
 use crate::soak::{ClusterPlan, Experiment};
 use crate::trial::Outcome;
 
-pub use table::{Impossible, impossible, table};
+pub use table::{holes, impossibilities, impossible, refuted, table};
 
 /// Plans that are made before anything of them is learned.
 pub const BATCH: usize = 8;

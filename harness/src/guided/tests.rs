@@ -72,9 +72,24 @@ fn the_table_names_its_holes_and_what_is_impossible() {
     let cells =
         BTreeMap::from([(("booted", None), 3), (("executed", Some(crate::nemesis::Family::Link)), 12)]);
     let text = table(squall_cluster::bugs::Mode::Single, &cells);
-    assert!(text.contains("booted                       3         -"), "{text}");
+    assert!(text.contains("booted                         3         -"), "{text}");
     assert!(
         text.contains("holes: booted under partition") && text.contains("impossible: candidate"),
         "{text}"
     );
+    assert!(!text.contains("yet seen"), "{text}");
+}
+
+#[test]
+fn a_pair_can_be_impossible_where_the_event_is_not_and_a_wrong_reason_is_refuted() {
+    let mode = squall_cluster::bugs::Mode::Paxos;
+    let cells = BTreeMap::from([(("snapshot-restored", None), 1), (("view-chosen", None), 2)]);
+    let text = table(mode, &BTreeMap::new());
+    assert!(text.contains("impossible: snapshot-restored under no fault ("), "{text}");
+    assert!(
+        text.contains("snapshot-restored under process") && !text.contains("view-chosen under"),
+        "{text}"
+    );
+    assert_eq!(refuted(mode, &BTreeMap::new()), Vec::<String>::new());
+    assert_eq!(refuted(mode, &cells), ["snapshot-restored under no fault", "view-chosen under no fault"]);
 }

@@ -184,7 +184,9 @@ impl Built for Single {
 /// What a plan says about the logs of groups.
 fn limit(limits: &mut paxos::Limits, plan: &Config) {
     limits.compaction_slots = plan.compaction_slots;
-    limits.batch_entries_max = usize::try_from(plan.batch_entries).expect("checked with the plan");
+    let checked = |count: u64| usize::try_from(count).expect("checked with the plan");
+    limits.batch_entries_max = checked(plan.batch_entries);
+    limits.in_flight_max = checked(plan.in_flight);
 }
 
 impl Built for Replica {

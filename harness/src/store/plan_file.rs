@@ -54,7 +54,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<ClusterPlan>(&text).expect("its own text"), plan);
             assert_eq!(
                 plan_text(&ClusterPlan { faults: Vec::new(), script: Vec::new(), ..plan }).lines().count(),
-                29
+                30
             );
         }
     }

@@ -28,6 +28,8 @@ pub mod limits {
     pub const COMPACTION_SLOTS_MAX: u64 = 50_000;
     /// Entries of the log in one message.
     pub const BATCH_ENTRIES_MAX: u64 = 10_000;
+    /// Proposals under way.
+    pub const IN_FLIGHT_MAX: u64 = 10_000;
     /// Any single wait, in simulated milliseconds.
     pub const WAIT_MS_MAX: u64 = 60_000;
     /// Operations of all scripts together.
@@ -98,6 +100,9 @@ pub struct Config {
     /// A message between replicas holds so many entries of the log at most.
     #[serde(default = "usual_batch_entries")]
     pub batch_entries: u64,
+    /// A leader has so many proposals under way at most, and drops what is beyond.
+    #[serde(default = "usual_in_flight")]
+    pub in_flight: u64,
     /// Planted bugs that are switched on, by name.
     pub bugs: Vec<String>,
 }
@@ -108,6 +113,10 @@ fn usual_compaction_slots() -> u64 {
 
 fn usual_batch_entries() -> u64 {
     paxos::Limits::default().batch_entries_max as u64
+}
+
+fn usual_in_flight() -> u64 {
+    paxos::Limits::default().in_flight_max as u64
 }
 
 impl Default for Config {
@@ -131,6 +140,7 @@ impl Default for Config {
             reads: ReadPath::default(),
             compaction_slots: usual_compaction_slots(),
             batch_entries: usual_batch_entries(),
+            in_flight: usual_in_flight(),
             bugs: Vec::new(),
         }
     }
@@ -193,6 +203,7 @@ impl Config {
         bounded("sync, at least (ms)", self.sync_min_ms, 1, limits::WAIT_MS_MAX)?;
         bounded("sync, at most (ms)", self.sync_max_ms, self.sync_min_ms, limits::WAIT_MS_MAX)?;
         bounded("compaction (slots)", self.compaction_slots, 1, limits::COMPACTION_SLOTS_MAX)?;
+        bounded("proposals under way", self.in_flight, 1, limits::IN_FLIGHT_MAX)?;
         bounded("entries of a message", self.batch_entries, 1, limits::BATCH_ENTRIES_MAX)?;
         if self.reads != ReadPath::Log && self.mode != Mode::Paxos.name() {
             let (reads, mode) = (self.reads.name(), &self.mode);
@@ -356,8 +367,9 @@ impl<T> Plan<T> {
             if [Mode::Paxos, Mode::Sharded].iter().any(|mode| config.mode == mode.name()) {
                 // A run of ten seconds applies some thousand slots.
                 config.compaction_slots = *decide.at("compaction", &[]).pick(&[10, 30, 100, 300]);
-                // Most runs are as in production; some show what comes in several messages.
+                // Most runs are as in production; some show what comes in several messages, and what is dropped.
                 config.batch_entries = *decide.at("batch", &[]).pick(&[4, 256, 256, 256]);
+                config.in_flight = *decide.at("in-flight", &[]).pick(&[4, 128, 128, 128]);
             }
             // One server answers so fast that only busy clients overlap.
             let pauses: &[u32] = if config.nodes == 1 { &[20, 30, 40] } else { &[60, 90, 120, 160] };
