@@ -19,6 +19,9 @@ const CLIENTS_MIN: usize = 2;
 /// With so few operations a plan tells its story as it is.
 const OPERATIONS_FEW: usize = 8;
 
+/// Other keys under which a smaller cluster is tried.
+const OTHER_KEYS: u64 = 8;
+
 /// How often some of many operations are picked by chance.
 const PICKS: u64 = 200;
 
@@ -130,6 +133,31 @@ pub(super) fn with_some_steps(plan: &ClusterPlan, timetable: &Timetable) -> Vec<
     (0..PICKS).map(picked).filter(|picked| self::steps(picked).len() < steps.len()).collect()
 }
 
+/// These plans as they are, then with every random decision taken anew: where servers or clients have other numbers,
+/// the decisions are others anyway.
+fn and_under_other_keys(plans: Vec<ClusterPlan>) -> Vec<ClusterPlan> {
+    let other = |nth: u64| {
+        let anew = move |plan: &ClusterPlan| ClusterPlan {
+            key: Decide::new(plan.key).derive("shrink.key", &[nth]).key,
+            ..plan.clone()
+        };
+        plans.iter().map(anew)
+    };
+    plans.iter().cloned().chain((0..OTHER_KEYS).flat_map(other)).collect()
+}
+
+/// Only the first clients, the fewest first, with all that they do.
+pub(super) fn with_the_first_clients(plan: &ClusterPlan) -> Vec<ClusterPlan> {
+    let first = |clients: usize| {
+        let mut plan = plan.clone();
+        plan.script.truncate(clients);
+        plan.config.clients = u32::try_from(clients).expect("fewer than there were");
+        plan
+    };
+    let counts = [CLIENTS_MIN, 3, 5].into_iter().filter(|clients| *clients < plan.script.len());
+    and_under_other_keys(counts.map(first).collect())
+}
+
 /// One client fewer, for each that has nothing to do; last ones first, since nobody is renumbered then.
 pub(super) fn with_fewer_clients(plan: &ClusterPlan) -> Vec<ClusterPlan> {
     if plan.script.len() <= CLIENTS_MIN {
@@ -142,7 +170,7 @@ pub(super) fn with_fewer_clients(plan: &ClusterPlan) -> Vec<ClusterPlan> {
         plan.config.clients -= 1;
         plan
     };
-    idle.map(without).collect()
+    and_under_other_keys(idle.map(without).collect())
 }
 
 /// Fewer servers, the fewest first; faults of servers that are gone strike others, or are gone too.
@@ -162,9 +190,9 @@ pub(super) fn with_fewer_nodes(plan: &ClusterPlan) -> Vec<ClusterPlan> {
         plan
     };
     if plan.config.mode == Mode::PrimaryBackup.name() {
-        return (PRIMARY_BACKUP_NODES_MIN..plan.config.nodes).map(smaller).collect();
+        return and_under_other_keys((PRIMARY_BACKUP_NODES_MIN..plan.config.nodes).map(smaller).collect());
     }
-    (1..plan.config.nodes).step_by(2).map(smaller).collect()
+    and_under_other_keys((1..plan.config.nodes).step_by(2).map(smaller).collect())
 }
 
 /// Counts every field of these names around.

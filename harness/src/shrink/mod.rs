@@ -151,6 +151,9 @@ impl<'a> Shrinking<'a> {
     fn finish(mut self) -> (ClusterPlan, Cause, u64, bool) {
         loop {
             let before = self.plan.clone();
+            // A small cluster first, while much is left that may go wrong in it.
+            self.try_each(|plan, _| edits::with_the_first_clients(plan));
+            self.try_each(|plan, _| edits::with_fewer_nodes(plan));
             self.end_earlier();
             self.try_each(|plan, timetable| vec![edits::without_idle_steps(plan, timetable)]);
             self.thin_out(
@@ -165,7 +168,6 @@ impl<'a> Shrinking<'a> {
             self.try_each(edits::with_more_snapshots);
             self.try_each(|plan, _| edits::with_smaller_batches(plan));
             self.try_each(|plan, _| edits::with_fewer_clients(plan));
-            self.try_each(|plan, _| edits::with_fewer_nodes(plan));
             self.try_each(|plan, _| edits::with_fewer_keys(plan));
             self.try_each(|plan, _| edits::with_shorter_steps(plan));
             self.try_each(|plan, _| edits::with_a_simpler_network(plan));
