@@ -401,6 +401,13 @@ impl Monitor {
         let last = server.sessions.insert(client, seq).unwrap_or(0);
         require(last < seq, "E1", || format!("{node} executed {client}:{last} and then {client}:{seq}"))?;
         let is_backup = server.is_backup;
+        if self.mutations.get(&version) == Some(&mutation) {
+            // As another server said before: of a mutation's executions, all but the first.
+            if !is_backup {
+                self.tentative.remove(&version);
+            }
+            return Ok(());
+        }
         if version <= self.versions_forgotten || !self.counts(is_backup, version, mutation) {
             return Ok(());
         }

@@ -74,8 +74,8 @@ pub(crate) struct Slot<N: Node> {
     pub(crate) down_by: Option<FaultId>,
     busy_until: Micros,
     held: VecDeque<Held<N>>,
-    /// An empty list, of which the next step makes use.
-    spare: Vec<Output<N>>,
+    /// Empty lists, of which the next step makes use.
+    spare: Effects<N>,
     writes: u64,
     durable: u64,
     /// How many writes the running sync covers.
@@ -109,7 +109,7 @@ impl<N: Node<Event: Announced>> Slot<N> {
             down_by: None,
             busy_until: Micros(0),
             held: VecDeque::new(),
-            spare: Vec::new(),
+            spare: Effects::new(),
             writes: 0,
             durable: 0,
             syncing: None,
@@ -196,7 +196,7 @@ impl<N: Node<Event: Announced>> Slot<N> {
             around.agenda.push(self.busy_until, Item::Wake(self.place));
         }
         let own = self.clock.own(around.now);
-        let mut effects = Effects { outputs: std::mem::take(&mut self.spare), ..Effects::new() };
+        let mut effects = std::mem::take(&mut self.spare);
         self.node.as_mut().expect("only running nodes step").on(&self.config, own, input, &mut effects);
         self.apply(effects, around)
     }
@@ -204,8 +204,8 @@ impl<N: Node<Event: Announced>> Slot<N> {
     /// Gives back a list of outputs that have left.
     pub(crate) fn reuse(&mut self, mut outputs: Vec<Output<N>>) {
         outputs.clear();
-        if outputs.capacity() > self.spare.capacity() {
-            self.spare = outputs;
+        if outputs.capacity() > self.spare.outputs.capacity() {
+            self.spare.outputs = outputs;
         }
     }
 
@@ -275,11 +275,12 @@ impl<N: Node<Event: Announced>> Slot<N> {
     }
 
     fn apply(&mut self, effects: Effects<N>, around: &mut Surroundings<'_>) -> Vec<Output<N>> {
-        let Effects { writes, outputs, timers } = effects;
-        for change in timers {
+        let Effects { mut writes, outputs, mut timers } = effects;
+        for change in timers.drain(..) {
             self.change_timer(change, around);
         }
-        for write in writes {
+        self.spare.timers = timers;
+        for write in writes.drain(..) {
             self.writes += 1;
             let done = match &write {
                 Write::Append(record) => {
@@ -297,6 +298,7 @@ impl<N: Node<Event: Announced>> Slot<N> {
                 return Vec::new();
             }
         }
+        self.spare.writes = writes;
         self.start_sync(around);
         let waits_for_nothing = self.is_durable() && self.held.is_empty() && self.caught.is_none();
         if waits_for_nothing && around.traps.is_empty() {

@@ -214,6 +214,11 @@ impl<N: Server> World<N> {
     /// and all that they wrote meanwhile is durable.
     fn shelter(&mut self) {
         let mut sheltered = N::sheltered(self.servers.iter().map(|slot| slot.node.as_ref()));
+        // Most modes shelter nobody, ever. (Comparing two empty lists takes a tenth of a microsecond: they have no
+        // memory, and the processor is slow to find that it need not read any.)
+        if sheltered.is_empty() && self.sheltered.is_empty() {
+            return;
+        }
         if sheltered.is_empty() && self.sheltered.iter().any(|index| !self.servers[*index].is_durable()) {
             sheltered.clone_from(&self.sheltered);
         }

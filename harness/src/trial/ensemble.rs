@@ -15,14 +15,24 @@ type Part = Pin<Box<dyn Future<Output = ()>>>;
 /// Wakes the whole ensemble: rung once per step.
 #[derive(Debug, Default)]
 pub(crate) struct Gong {
+    /// Whether it makes no sound: whoever plays the ensemble turns it in every step.
+    is_mute: bool,
     waker: Mutex<Option<Waker>>,
     /// Whether a client was woken since the last round; in most steps none is.
     called: AtomicBool,
 }
 
 impl Gong {
+    /// For an ensemble that is turned in every step, and need not be woken for it.
+    pub(crate) fn mute() -> Self {
+        Self { is_mute: true, ..Self::default() }
+    }
+
     /// Wakes it, wherever it waits.
     pub(crate) fn strike(&self) {
+        if self.is_mute {
+            return;
+        }
         // Nobody panics while holding the lock, and a waker would still be one.
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(waker) = waker {
@@ -40,7 +50,8 @@ struct Call {
 
 impl Wake for Call {
     fn wake(self: Arc<Self>) {
-        if !self.awake.swap(true, Ordering::Relaxed) {
+        if !self.awake.load(Ordering::Relaxed) {
+            self.awake.store(true, Ordering::Relaxed);
             self.gong.called.store(true, Ordering::Relaxed);
             self.gong.strike();
         }
@@ -76,9 +87,11 @@ impl Ensemble {
     fn round(&mut self) -> bool {
         let mut anyone = false;
         for player in &mut self.players {
-            if !player.call.awake.swap(false, Ordering::Relaxed) {
+            // Whoever wakes a client is on this thread: nothing comes between the two.
+            if !player.call.awake.load(Ordering::Relaxed) {
                 continue;
             }
+            player.call.awake.store(false, Ordering::Relaxed);
             let Some(part) = &mut player.part else { continue };
             anyone = true;
             if part.as_mut().poll(&mut Context::from_waker(&player.waker)).is_ready() {
@@ -93,15 +106,23 @@ impl Future for Ensemble {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        *self.gong.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        if !self.gong.is_mute {
+            *self.gong.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        }
+        let mut has_played = false;
         loop {
             (self.before_round)();
-            if !self.gong.called.swap(false, Ordering::Relaxed) || !self.round() {
+            if !self.gong.called.load(Ordering::Relaxed) {
                 break;
             }
+            self.gong.called.store(false, Ordering::Relaxed);
+            if !self.round() {
+                break;
+            }
+            has_played = true;
         }
-        let over = self.players.iter().all(|player| player.part.is_none());
-        if over { Poll::Ready(()) } else { Poll::Pending }
+        let is_over = has_played && self.players.iter().all(|player| player.part.is_none());
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -124,8 +124,10 @@ type Judgeable<W> = Result<History<OpOf<W>, RetOf<W>>, Malformed>;
 type RecordedEvent<W> = Recorded<OpOf<W>, RetOf<W>>;
 
 impl<W: Workload> Recorder<W> {
-    pub(crate) fn new() -> Self {
-        Self { events: Vec::new(), lines: Vec::new() }
+    /// With room for so many operations; there may be more.
+    pub(crate) fn new(operations: usize) -> Self {
+        let events = (2 * operations).min(EVENTS_MAX);
+        Self { events: Vec::with_capacity(events), lines: Vec::with_capacity(events) }
     }
 
     /// Whether the bound was hit: from then on no operation may be issued.

@@ -88,7 +88,7 @@ where
         let board = Rc::new(RefCell::new(Board {
             now: Micros(0),
             chaos_began: Micros(0),
-            recorder: Recorder::new(),
+            recorder: Recorder::new(plan.script.iter().map(|script| script.steps.len()).sum()),
             answered: false,
             last_success: Micros(0),
             to_recover: Default::default(),
@@ -101,6 +101,7 @@ where
         }));
         let bells: Vec<Rc<Notify>> = plan.script.iter().map(|_| Rc::default()).collect();
         let phase = Rc::new(PhaseBell::new());
+        let turns_clients = manner.simulator == Simulator::EventLoop;
         let cast = Cast {
             plan,
             system: &system,
@@ -109,7 +110,7 @@ where
             phase: &phase,
             alarms: &Rc::default(),
             bells: &bells,
-            gong: &Arc::default(),
+            gong: &Arc::new(if turns_clients { Gong::mute() } else { Gong::default() }),
         };
         Self {
             plan,
