@@ -5,7 +5,6 @@
 //! millisecond, count within it): what is left of a plan decides as before. Integers only; the vectors in the
 //! tests pin the sampler for ever. This file knows nothing of plans, links or faults.
 
-use std::hash::Hasher;
 use std::ops::RangeInclusive;
 
 use siphasher::sip::SipHasher13;
@@ -61,9 +60,8 @@ impl Decide {
         for word in words {
             point.add(&word.to_le_bytes());
         }
-        let mut hasher = SipHasher13::new_with_keys(SIP_KEY_FIRST, SIP_KEY_SECOND);
-        hasher.write(&point.bytes[..point.length]);
-        Draw { state: hasher.finish() }
+        let hasher = SipHasher13::new_with_keys(SIP_KEY_FIRST, SIP_KEY_SECOND);
+        Draw { state: hasher.hash(&point.bytes[..point.length]) }
     }
 
     /// A key of its own for one part of the run: what this part decides is independent of every other part.

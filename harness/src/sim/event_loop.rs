@@ -42,18 +42,21 @@ impl<N: Server> EventLoop<N> {
     /// Lets every server act.
     pub(crate) fn run_servers(&self) {
         let is_first = !self.started.replace(true);
-        let servers = self.world.borrow().servers();
-        for server in 0..servers {
+        let mut world = self.world.borrow_mut();
+        for server in 0..world.servers() {
             if is_first {
-                self.world.borrow_mut().start(server);
+                world.start(server);
             }
-            self.turn(server);
+            self.turn_in(&mut world, server);
         }
     }
 
     /// Lets a host take its mail and do what is due.
     pub(crate) fn turn(&self, host: usize) {
-        let mut world = self.world.borrow_mut();
+        self.turn_in(&mut self.world.borrow_mut(), host);
+    }
+
+    fn turn_in(&self, world: &mut World<N>, host: usize) {
         // What arrives in this step was sent in the last one: nothing is added meanwhile.
         let mail = &mut self.arriving.borrow_mut()[host];
         if !mail.is_empty() {

@@ -8,6 +8,8 @@ use squall_workloads::Decide;
 
 use crate::nemesis::{Endpoint, FaultId, LinkEffect};
 
+use super::tally::by_name;
+
 /// How much later a reordered message arrives, at most, in milliseconds.
 const REORDER_MS_MAX: u64 = 60;
 /// How much later the copy of a duplicated message arrives, in milliseconds: below this.
@@ -65,12 +67,9 @@ impl Link {
             self.last_ms = now_ms;
             self.sent.clear();
         }
-        if let Some((_, count)) = self.sent.iter_mut().find(|(seen, _)| *seen == kind) {
-            *count += 1;
-            return *count;
-        }
-        self.sent.push((kind, 0));
-        0
+        let sent = by_name(&mut self.sent, kind);
+        *sent += 1;
+        *sent - 1
     }
 }
 
@@ -80,6 +79,8 @@ pub(crate) struct Network {
     servers: usize,
     endpoints: usize,
     links: Vec<Link>,
+    /// What is drawn with for each kind of message, once it has been needed.
+    words: Vec<(&'static str, Option<u64>)>,
     latency: Latency,
 }
 
@@ -88,7 +89,8 @@ impl Network {
         assert!(latency.min_ms >= 1, "a message takes at least one tick");
         assert!(latency.min_ms <= latency.max_ms, "an empty range of latencies");
         let endpoints = servers + clients;
-        Self { servers, endpoints, links: vec![Link::default(); endpoints * endpoints], latency }
+        let links = vec![Link::default(); endpoints * endpoints];
+        Self { servers, endpoints, links, words: Vec::new(), latency }
     }
 
     fn position(&self, endpoint: Endpoint) -> usize {
@@ -143,15 +145,17 @@ impl Network {
         faulty: bool,
     ) -> Fate {
         let latency = self.latency;
-        let line = (self.position(from) * self.endpoints + self.position(to)) as u64;
-        let link = self.link(from, to);
+        let place = self.position(from) * self.endpoints + self.position(to);
+        let line = place as u64;
+        let word = *by_name(&mut self.words, kind).get_or_insert_with(|| kind_word(kind));
+        let link = &mut self.links[place];
         let nth = link.count(now_ms, kind);
         let mut fate = Fate::default();
         if let Some(cut) = link.cuts.first().filter(|_| faulty) {
             fate.causes.push(*cut);
             return fate;
         }
-        let mut draw = decide.at("message", &[line, kind_word(kind), now_ms, nth]);
+        let mut draw = decide.at("message", &[line, word, now_ms, nth]);
         let base = draw.range(latency.min_ms..=latency.max_ms);
         let mut first = Arrival { after_ms: base, corrupt: None };
         for (fault, effect) in link.effects.iter().filter(|_| faulty) {
@@ -159,7 +163,7 @@ impl Network {
                 continue;
             }
             // Each fault decides from a point of its own, so that taking one away leaves the others' choices.
-            let mut draw = decide.at("fault", &[u64::from(*fault), line, kind_word(kind), now_ms, nth]);
+            let mut draw = decide.at("fault", &[u64::from(*fault), line, word, now_ms, nth]);
             if draw.chance(effect.loss_ppm) {
                 fate.causes.push(*fault);
                 fate.copies.clear();
