@@ -2,7 +2,7 @@
 //! steps, over random histories of 1,000 operations, legal ones and such in which one read was falsified.
 //!
 //! `unknown_rate [--histories 1000] [--operations 1000] [--clients 5,10,15,20,25,30] [--ambiguous-per-mille 20]
-//! [--seconds 10] [--memory-gb 2] [--techniques all]`; techniques are `all`, `none`, or names of [`Techniques`] with commas
+//! [--values 5] [--seconds 10] [--memory-gb 2] [--techniques all]`; techniques are `all`, `none`, or names of [`Techniques`] with commas
 //! between, each with a `-` to take it from all. Histories are shared out evenly over the rows.
 
 use std::fs;
@@ -13,8 +13,6 @@ use squall_checker::{Bounds, Completion, Operation, Value};
 use squall_workloads::decide::Decide;
 use squall_workloads::simulated::{Mix, Simulated};
 
-const VALUES: u64 = 5;
-
 type KvOperation = Operation<KvOp, KvRet>;
 
 struct Options {
@@ -22,6 +20,7 @@ struct Options {
     operations: u64,
     clients: Vec<u64>,
     ambiguous_per_mille: u64,
+    values: u64,
     seconds: u64,
     memory_bytes: usize,
     techniques: Techniques,
@@ -34,6 +33,7 @@ impl Options {
             operations: 1000,
             clients: vec![5, 10, 15, 20, 25, 30],
             ambiguous_per_mille: 20,
+            values: 5,
             seconds: 10,
             memory_bytes: 2 << 30,
             techniques: Techniques::ALL,
@@ -50,6 +50,7 @@ impl Options {
                 "--operations" => options.operations = number(),
                 "--clients" => options.clients = value.split(',').map(number_of).collect(),
                 "--ambiguous-per-mille" => options.ambiguous_per_mille = number(),
+                "--values" => options.values = number(),
                 "--seconds" => options.seconds = number(),
                 "--memory-gb" => options.memory_bytes = usize::try_from(number()).expect("that fits") << 30,
                 "--techniques" => options.techniques = techniques(value),
@@ -99,7 +100,7 @@ fn operations(options: &Options, clients: u64, seed: u64, falsified: bool) -> Ve
         clients,
         keys: 1,
         ambiguous_per_mille: options.ambiguous_per_mille,
-        values: Some(VALUES),
+        values: Some(options.values),
         texts: false,
         planted: None,
         seed,
@@ -116,8 +117,8 @@ fn operations(options: &Options, clients: u64, seed: u64, falsified: bool) -> Ve
         let count = reads.len();
         let read = &mut reads[count / 2 + draw.index(count - count / 2)];
         let was = if let Value::Int(number) = read { *number } else { 0 };
-        let values = i64::try_from(VALUES).expect("a small number");
-        let other = 1 + i64::try_from(draw.below(VALUES - 1)).expect("a small number");
+        let values = i64::try_from(options.values).expect("a small number");
+        let other = 1 + i64::try_from(draw.below(options.values - 1)).expect("a small number");
         **read = Value::Int((was + other) % values);
     }
     operations
