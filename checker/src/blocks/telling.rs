@@ -70,3 +70,71 @@ impl<'h, E: Entries<'h> + ?Sized> Entries<'h> for Part<'_, E> {
         self.entries.what(self.operations[index] as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{KvOperation, decide_for_telling};
+    use crate::history::{Completion, Operation, ProcessId};
+    use crate::kv::{KvOp, KvRet, KvSpec};
+    use crate::spec::Direct;
+    use crate::value::Value;
+
+    /// Operations from words `invoked returned kind value`; a cas has `from:to`, one that failed `from!to`.
+    fn operations(lines: &[&str]) -> Vec<KvOperation> {
+        let key = || "k".into();
+        let value = |word: &str| word.parse().map_or(Value::Nil, Value::Int);
+        let operation = |line: &&str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let (op, ret) = match (words[2], words[3]) {
+                ("r", read) => (KvOp::Get { key: key() }, KvRet::Value(value(read))),
+                ("a", element) => (KvOp::Append { key: key(), value: value(element) }, KvRet::Done),
+                ("w", written) => (KvOp::Put { key: key(), value: value(written) }, KvRet::Done),
+                (_, swap) => {
+                    let (expected, new) = swap.split_once([':', '!']).expect("a change");
+                    let ret = if swap.contains(':') { KvRet::Done } else { KvRet::Mismatch(None) };
+                    (KvOp::Cas { key: key(), expected: value(expected), new: value(new) }, ret)
+                }
+            };
+            let (invoked, returned) = (words[0].parse().unwrap(), words[1].parse().unwrap());
+            let completion = Completion::Ok(ret);
+            Operation { process: ProcessId(invoked), op, invoked, returned: Some(returned), completion }
+        };
+        lines.iter().map(operation).collect()
+    }
+
+    /// The operations that are enough to tell why these are illegal.
+    fn enough(lines: &[&str]) -> Option<Vec<u32>> {
+        let operations = operations(lines);
+        let bare: Vec<&KvOperation> = operations.iter().collect();
+        let (direct, enough) =
+            decide_for_telling(&KvSpec::default(), bare.as_slice()).expect("it is decided");
+        assert!(matches!(direct, Direct::Illegal(_)), "{lines:?}");
+        enough
+    }
+
+    const STALE: [&str; 7] =
+        ["0 1 w 1", "2 3 r 1", "4 5 w 2", "6 7 r 2", "8 9 w 3", "10 11 r 3", "12 13 r 2"];
+
+    #[test]
+    fn the_blocks_of_the_witnesses_are_enough_and_all_of_them_are_needed() {
+        assert_eq!(enough(&STALE), Some(vec![2, 3, 4, 5, 6]), "what wrote and read 2 and 3");
+        let reordered = ["0 1 w 1", "2 3 w 2", "4 5 c 1:3", "6 7 w 4", "8 9 r 4"];
+        assert_eq!(enough(&reordered), Some(vec![0, 1, 2]), "the chain from 1, and what overwrote it");
+        let initial = ["0 1 w 1", "2 3 r 1", "4 5 r nil", "6 7 w 2"];
+        assert_eq!(enough(&initial), Some(vec![0, 1, 2]), "the initial state is a block, too");
+    }
+
+    #[test]
+    fn what_was_illegal_before_is_told_instead() {
+        let later = ["20 21 w 7", "22 23 w 8", "24 25 r 7", "26 27 r 9", "28 29 w 9"];
+        let both: Vec<&str> = STALE.iter().chain(&later).copied().collect();
+        assert_eq!(enough(&both), Some(vec![2, 3, 4, 5, 6]));
+    }
+
+    #[test]
+    fn lists_and_observed_absences_need_all() {
+        assert_eq!(enough(&["0 1 a 1", "2 3 w 2", "4 5 a 3", "6 7 r nil"]), None);
+        let absence: Vec<&str> = STALE.iter().copied().chain(["14 15 c 9!1"]).collect();
+        assert_eq!(enough(&absence), None);
+    }
+}

@@ -184,7 +184,7 @@ fn fork(spec: &MultiRegister, name: &str, writes: &Writes<'_>, reads: &mut [Read
         words.missed(other, mine),
     ];
     let message = format!(
-        "{} saw {mine} and not yet {theirs}, {} saw {theirs} and not yet {mine}",
+        "{} saw {mine} but not yet {theirs}; {} saw {theirs} but not yet {mine}",
         by(spec, one.operation),
         by(spec, other.operation)
     );

@@ -148,12 +148,12 @@ fn message(anomaly: Anomaly, edges: &[Edge], names: &BTreeSet<OpId>, key: Option
                 read.to.0, read.from.0
             )
         }
-        Anomaly::G0(tier) => {
-            format!("{who} wrote over each other: their writes form a circle{}", beside(tier))
+        Anomaly::G0(Tier::Dependencies) => format!("{who} wrote over each other: their writes form a circle"),
+        Anomaly::G0(tier) => contradicts(&format!("what {who} wrote"), tier),
+        Anomaly::G1c(Tier::Dependencies) => {
+            format!("{who} depend on each other: what they wrote and saw forms a circle")
         }
-        Anomaly::G1c(tier) => {
-            format!("{who} saw each other's writes: what they wrote and saw forms a circle{}", beside(tier))
-        }
+        Anomaly::G1c(tier) => contradicts(&format!("what {who} wrote and saw"), tier),
         Anomaly::GSingle(tier) => {
             let missed = edges.iter().find(|edge| edge.kind == EdgeKind::ReadWrite).expect("one such read");
             let (reader, writer) = (missed.from.0, missed.to.0);
@@ -170,11 +170,18 @@ fn message(anomaly: Anomaly, edges: &[Edge], names: &BTreeSet<OpId>, key: Option
                 beside(tier)
             )
         }
-        Anomaly::G2Item(tier) => {
-            format!("{who} missed each other's writes: what they missed forms a circle{}", beside(tier))
+        Anomaly::G2Item(Tier::Dependencies) => {
+            format!("{who} missed each other's writes: what they missed forms a circle")
         }
+        Anomaly::G2Item(tier) => contradicts(&format!("what {who} missed"), tier),
         _ => unreachable!("no cycle is called {anomaly}"),
     }
+}
+
+/// Where no two need have seen or missed anything of each other.
+fn contradicts(what: &str, tier: Tier) -> String {
+    let order = if tier == Tier::Process { "that of a process" } else { "real time" };
+    format!("{what} puts them in an order that contradicts {order}")
 }
 
 /// What the circle needs beside writes and reads.

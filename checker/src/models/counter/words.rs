@@ -6,7 +6,7 @@ use crate::history::{Completion, Indexed, OpId};
 use crate::linearizable::NAME;
 use crate::models::telling::Telling;
 use crate::verdict::Violation;
-use crate::words::by;
+use crate::words::{by, by_of};
 
 /// Additions named; of more only the number is told.
 const NAMED_MAX: usize = 8;
@@ -18,7 +18,8 @@ pub(super) fn violation(
     refutation: &Refutation,
 ) -> Violation {
     let bare: Vec<&CounterOperation> = operations.iter().map(|(_, operation)| *operation).collect();
-    let words = |index: u32| by(counter, bare[index as usize]);
+    let reads = || refutation.witnesses().into_iter().map(|index| bare[index as usize]);
+    let words = |index: u32| by_of(counter, operations[index as usize], reads());
     let after = words(refutation.after);
     let (start, difference) = match refutation.before {
         None => ("the counter was 0 in the beginning".to_owned(), sum(bare[refutation.after as usize])),
@@ -33,12 +34,12 @@ pub(super) fn violation(
         Why::TooLow => (
             "too-low",
             format!("{after}{since} is too low: at least {low} had been added before it began"),
-            format!("so it is at least {low} more, not {difference}"),
+            format!("so the sum rose by at least {low} until then, not by {difference}"),
         ),
         Why::TooHigh => (
             "too-high",
             format!("{after}{since} is too high: at most {high} can have been added when it finished"),
-            format!("so it is at most {high} more, not {difference}"),
+            format!("so the sum rose by at most {high} until then, not by {difference}"),
         ),
         Why::NoMultiple => (
             "torn",

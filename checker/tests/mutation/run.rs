@@ -16,8 +16,11 @@ use super::schemata::Mutant;
 const CASES: &str = "20000";
 /// A test that says nothing for so long hangs, which is noticed too.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// Tests that are not run: those that need other folders, or that have nothing to do with verdicts.
-const LEFT_OUT: [&str; 2] = ["format_corpus", "format_properties"];
+/// Tests that are not run: those that need other folders or much time, or that have nothing to do with verdicts.
+const LEFT_OUT: [&str; 5] =
+    ["format_corpus", "format_properties", "format_fuzz", "format_convert", "hostile"];
+/// Tests that are run first, for they notice most.
+const FIRST: [&str; 5] = ["squall_checker", "direct", "oracle", "models", "transactions"];
 
 /// What became of a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +56,13 @@ impl Suite {
             let of_checker = message["package_id"].as_str().is_some_and(|id| id.contains("checker"));
             let name = message["target"]["name"].as_str().unwrap_or_default();
             let wanted = of_checker && !LEFT_OUT.iter().any(|left_out| name.starts_with(left_out));
-            message["executable"].as_str().filter(|_| wanted).map(PathBuf::from)
+            let turn = FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+            message["executable"].as_str().filter(|_| wanted).map(|program| (turn, PathBuf::from(program)))
         });
-        let suite = Self { programs: programs.collect(), folder: copy.root.join("checker") };
+        let mut programs: Vec<_> = programs.collect();
+        programs.sort();
+        let programs = programs.into_iter().map(|(_, program)| program).collect();
+        let suite = Self { programs, folder: copy.root.join("checker") };
         assert!(suite.programs.len() > 2, "the checker has tests");
         assert_eq!(suite.fate(0), Fate::Survived, "the tests pass without a mutant");
         suite

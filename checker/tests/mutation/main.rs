@@ -4,7 +4,7 @@
 //! All mutants are compiled into one copy of the checker, each behind a switch (mutant schemata: Untch, Offutt and
 //! Harrold, "Mutation analysis using mutant schemata", 1993), so that one build serves them all. A mutant that no
 //! test notices must stand in `survivors.txt` with the reason why it changes nothing. Needs
-//! `cargo test --features mutation-tests --test mutation`; `SQUALL_MUTANTS=N` tries every Nth only, and
+//! `cargo test -p squall-checker --features mutation-tests --test mutation`; `SQUALL_MUTANTS=N` tries every Nth only, and
 //! `SQUALL_MUTANTS_IN=search` only those in files of such names.
 
 mod copy;

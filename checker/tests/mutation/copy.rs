@@ -28,7 +28,7 @@ pub(crate) struct Copy {
 impl Copy {
     /// Copies the checker, with mutants in the chosen files (named below `checker/src`).
     pub(crate) fn new(chosen: impl Fn(&str) -> bool) -> Self {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checker is in a workspace");
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutation");
         let mut copy = Self { root, mutants: Vec::new() };
         let checker = copy.root.join("checker");
@@ -51,7 +51,7 @@ impl Copy {
             let name = path.file_name().expect("an entry has a name");
             let target = to.join(name);
             if path.is_dir() {
-                if !matches!(name.to_str(), Some("target" | "benches" | "examples" | "fuzz")) {
+                if !matches!(name.to_str(), Some("target" | "benches" | "examples" | "mutation")) {
                     self.folder(&path, &target, chosen);
                 }
                 continue;
