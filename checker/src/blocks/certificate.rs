@@ -25,12 +25,17 @@ impl<'h> State<'h> {
         }
     }
 
-    /// Does what an operation did, if it can have done that here.
-    fn takes(&mut self, what: What<'h>, spec: &KvSpec) -> bool {
+    /// Does what an operation did, if it can have done that here. Where texts grow again and again, they grow in what one
+    /// that was overwritten left to spare.
+    fn takes(&mut self, what: What<'h>, spec: &KvSpec, spare: &mut String) -> bool {
         match what {
             What::Read(value) => return self.is(value, spec),
-            What::Put(value) => *self = Self::Written(value.kept(spec)),
-            What::Append(value) => self.append(value, spec),
+            What::Put(value) => {
+                if let Self::Text(overwritten) = std::mem::replace(self, Self::Written(value.kept(spec))) {
+                    *spare = overwritten;
+                }
+            }
+            What::Append(value) => self.append(value, spec, spare),
             What::Swapped { expected, new } => {
                 let swaps = self.is(expected, spec);
                 *self = Self::Written(new.kept(spec));
@@ -43,7 +48,7 @@ impl<'h> State<'h> {
         true
     }
 
-    fn append(&mut self, element: Atom<'h>, spec: &KvSpec) {
+    fn append(&mut self, element: Atom<'h>, spec: &KvSpec, spare: &mut String) {
         match (&mut *self, element) {
             (Self::Text(text), Atom::Text(tail)) => text.push_str(tail),
             (Self::Text(text), _) => {
@@ -51,7 +56,13 @@ impl<'h> State<'h> {
             }
             (Self::List(items), _) => items.push(element.to_value()),
             (Self::Written(Atom::Nil), Atom::Text(_)) => *self = Self::Written(element.kept(spec)),
-            (Self::Written(Atom::Text(head)), Atom::Text(tail)) => *self = Self::Text([*head, tail].concat()),
+            (Self::Written(Atom::Text(head)), Atom::Text(tail)) => {
+                let mut text = std::mem::take(spare);
+                text.clear();
+                text.push_str(head);
+                text.push_str(tail);
+                *self = Self::Text(text);
+            }
             (Self::Written(Atom::Nil), _) => *self = Self::List(vec![element.to_value()]),
             (Self::Written(Atom::List(items)), _) => {
                 *self = Self::List([*items, &[element.to_value()]].concat());
@@ -64,7 +75,7 @@ impl<'h> State<'h> {
 /// Whether an order is legal, respects real time, and has every completed operation once.
 pub(super) fn is_legal<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32]) -> bool {
     let mut ordered = vec![false; entries.count()];
-    let (mut state, mut latest_invocation) = (State::Written(Atom::Nil), 0);
+    let (mut state, mut spare, mut latest_invocation) = (State::Written(Atom::Nil), String::new(), 0);
     let fits = order.iter().all(|index| {
         let index = *index as usize;
         let Some(already) = ordered.get_mut(index) else { return false };
@@ -73,7 +84,7 @@ pub(super) fn is_legal<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, 
         // Nothing had returned before something in front of it was invoked.
         !std::mem::replace(already, true)
             && latest_invocation <= completed
-            && state.takes(entries.what(index), spec)
+            && state.takes(entries.what(index), spec, &mut spare)
     });
     fits && (0..).zip(ordered).all(|(index, ordered)| ordered || entries.stamps(index).1 == u64::MAX)
 }
