@@ -5,7 +5,9 @@
 
 use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
-use syn::{BinOp, Expr, ExprLit, ExprUnary, File, ImplItemFn, ItemFn, ItemImpl, ItemMod, Lit, UnOp};
+use syn::{
+    BinOp, Expr, ExprLit, ExprUnary, File, ImplItemFn, ItemFn, ItemImpl, ItemMod, Lit, UnOp, parse_quote,
+};
 
 /// One mutant.
 #[derive(Clone, Debug)]
@@ -79,7 +81,8 @@ fn mistakes(expr: &Expr) -> Vec<Expr> {
                 _ => Vec::new(),
             }
         }
-        Expr::Unary(ExprUnary { op: UnOp::Not(_), expr, .. }) => vec![expr.as_ref().clone()],
+        // What is negated may be a reference: negated twice it is of the type that is needed.
+        Expr::Unary(negation @ ExprUnary { op: UnOp::Not(_), .. }) => vec![parse_quote!(!(#negation))],
         _ => Vec::new(),
     }
 }
