@@ -11,7 +11,9 @@ use crate::nemesis::{FaultId, PlannedFault};
 use crate::soak::{ClusterPlan, Experiment};
 
 /// The most faults of a changed plan.
-const FAULTS_MAX: usize = 18;
+const FAULTS_MAX: usize = 30;
+/// How often a changed plan is two in one, in parts per million.
+const TWO_IN_ONE_PPM: u32 = 500_000;
 /// How often a change is tried before a plan is left alone.
 const ATTEMPTS: usize = 8;
 
@@ -24,6 +26,9 @@ pub(super) fn changed(
 ) -> Option<ClusterPlan> {
     for _ in 0..ATTEMPTS {
         let mut next = plan.clone();
+        if draw.chance(TWO_IN_ONE_PPM) {
+            two_in_one(&mut next, other);
+        }
         for _ in 0..draw.range(1..=3) {
             change(&mut next, other, experiment, draw);
         }
@@ -89,6 +94,21 @@ fn change(plan: &mut ClusterPlan, other: &ClusterPlan, experiment: &Experiment, 
         }
         _ => plan.key = draw.u64(),
     }
+}
+
+/// All faults of one plan and then all of the other, each in half of its time: twice as much that may meet.
+fn two_in_one(plan: &mut ClusterPlan, other: &ClusterPlan) {
+    let halved = |fault: &PlannedFault, from_ms: u64| PlannedFault {
+        at_ms: from_ms + fault.at_ms / 2,
+        for_ms: fault.for_ms.div_ceil(2),
+        ..fault.clone()
+    };
+    let first = plan.faults.iter().map(|fault| halved(fault, 0));
+    let half_ms = plan.config.duration_ms / 2;
+    let second = other.faults.iter().filter(|fault| fault.on.is_none()).map(|fault| halved(fault, half_ms));
+    // What waits for an event waits from the beginning.
+    let waiting = other.faults.iter().filter(|fault| fault.on.is_some()).cloned();
+    plan.faults = first.chain(second).chain(waiting).collect();
 }
 
 /// Each fault has a number of its own; those that come first keep theirs, since their decisions hang on it.
