@@ -148,6 +148,60 @@ fn a_soak_killed_a_hundred_times_loses_nothing_and_doubles_nothing() {
     }
 }
 
+/// What does not depend on times and places: the runs of a guided soak, and its summary.
+fn search(soak: &Path) -> (Vec<Value>, Value) {
+    let text = std::fs::read_to_string(soak.join("seeds.jsonl")).expect("lines");
+    let mut runs = Vec::new();
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).expect("a whole line");
+        runs.extend(line["runs"].as_array().expect("runs").clone());
+    }
+    for run in &mut runs {
+        let results = run.as_object_mut().expect("an object").remove("results").expect("a place, or none");
+        if let Some(results) = results.as_str() {
+            let name = Path::new(results).file_name().expect("a name");
+            assert!(soak.join("failures").join(name).join("run.json").is_file(), "{results} is not whole");
+        }
+    }
+    let text = std::fs::read_to_string(soak.join("summary.json")).expect("a summary");
+    let mut summary: Value = serde_json::from_str(&text).expect("JSON");
+    let failures = summary.as_object_mut().expect("an object").remove("failures").expect("failures");
+    summary["failures"] = failures.as_array().expect("a list").len().into();
+    (runs, summary)
+}
+
+#[test]
+fn a_guided_soak_killed_again_and_again_makes_the_same_search() {
+    const GUIDED: &str =
+        "soak --guided --nodes 3 --clients 3 --duration 300ms --bug no-deduplication --seeds 0..240 --jobs 2";
+    let folder = folder();
+    let (mut kills, mut is_over) = (0, false);
+    while !is_over && kills < KILLS / 4 {
+        let mut draw = Decide::new(8).at("test.kill", &[kills]);
+        let (lines_more, then) = (draw.range(0..=2), Duration::from_micros(draw.range(0..=40_000)));
+        is_over = killed_after(folder.path(), GUIDED, lines_more, then);
+        kills += u64::from(!is_over);
+    }
+    assert!(kills >= 5, "only killed {kills} times");
+    let soak = only_soak(folder.path());
+    if !soak.join("summary.json").exists() {
+        let done_before = lines_whole(&soak) * 8;
+        let text = stderr(&done(folder.path(), GUIDED));
+        assert!(text.contains(&format!("{done_before} runs are done")), "{done_before}: {text}");
+    }
+    let alone = self::folder();
+    let output = done(alone.path(), &GUIDED.replace("--jobs 2", "--jobs 1"));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let (killed, uninterrupted) = (search(&only_soak(folder.path())), search(&only_soak(alone.path())));
+    assert_eq!(killed, uninterrupted);
+    assert_eq!((killed.0.len(), &killed.1["runs"]), (240, &240.into()));
+    // Its runs are no seeds.
+    let soak = soak.display().to_string();
+    let output = done(folder.path(), &format!("merge {soak}"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("a guided soak, which cannot be united"), "{}", stderr(&output));
+}
+
 /// Lines that are whole; the last one may be torn.
 fn lines_whole(soak: &Path) -> usize {
     let bytes = std::fs::read(soak.join("seeds.jsonl")).expect("lines");

@@ -1,25 +1,19 @@
-//! `squall soak --guided` and `squall mutants --guided`: search led by coverage, and what it is worth.
+//! `squall mutants --guided`: what search led by coverage is worth.
 //!
-//! A guided soak is not a range of seeds: it is reproduced by its first seed and the number of its runs, and what fails
-//! is stored as a plan. Its summary is the table of coverage with its holes.
+//! Each bug is searched for in both ways, from several first seeds; runs are counted, not time. Medians are compared.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use squall_checker::Verdict;
 
-use crate::clocks::{Moment, Stopwatch};
-use crate::guided::{Guided, holes, impossibilities, runs_to_find, table};
-use crate::nemesis::Family;
-use crate::soak::{Experiment, FAILURES_MAX, Hunt, Wanted, mode_of};
-use crate::store::{SCHEMA, Store};
+use crate::guided::runs_to_find;
+use crate::soak::{Experiment, Hunt, Wanted};
+use crate::store::SCHEMA;
 
 use super::console::Console;
 use super::exit::Exit;
-use super::recording::{Place, Recording, tell};
 
 /// How often each bug is searched for, from other first seeds, in each way.
 const REPETITIONS: u64 = 5;
@@ -27,93 +21,6 @@ const REPETITIONS: u64 = 5;
 const HARD_RUNS: u64 = 20;
 /// First seeds of two repetitions are this far apart.
 const APART: u64 = 1_000_000;
-
-/// A guided soak.
-pub(crate) struct GuidedSoak<'a> {
-    pub(crate) console: &'a Console,
-    pub(crate) experiment: Experiment,
-    /// The first seed, and as many runs as there are seeds.
-    pub(crate) seeds: Range<u64>,
-    pub(crate) budget: Option<Duration>,
-    pub(crate) jobs: usize,
-    pub(crate) json: bool,
-}
-
-#[derive(serde::Serialize)]
-struct GuidedLine {
-    schema: u32,
-    verdict: Verdict,
-    mode: String,
-    seed_first: u64,
-    runs: u64,
-    corpus: usize,
-    states: usize,
-    /// Per event and family, runs in which the one occurred while the other stood.
-    coverage: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    /// Pairs that could be and were not reached.
-    holes: Vec<String>,
-    /// What cannot be, by reason.
-    impossible: BTreeMap<&'static str, Vec<String>>,
-    failures: Vec<String>,
-}
-
-impl GuidedSoak<'_> {
-    pub(crate) fn go(self, store: &Store) -> anyhow::Result<Exit> {
-        let (began, stopwatch) = (Moment::now(), Stopwatch::start());
-        let runs_max = self.seeds.end - self.seeds.start;
-        let mode = mode_of(&self.experiment.config().mode)?;
-        let mut search = Guided::new(self.experiment.clone(), self.seeds.start);
-        let (mut worst, mut failures) = (Verdict::Valid, Vec::new());
-        let mut vacuous = 0;
-        while search.runs() < runs_max && self.budget.is_none_or(|budget| stopwatch.wall() < budget) {
-            for (candidate, outcome) in search.step(self.jobs) {
-                match outcome.verdict {
-                    Verdict::Vacuous => vacuous += 1,
-                    other => worst = worst.max(other),
-                }
-                if outcome.verdict != Verdict::Invalid || failures.len() >= FAILURES_MAX {
-                    continue;
-                }
-                let plan = &candidate.plan;
-                let outcome = self.experiment.run_traced(plan);
-                let recording = Recording { plan, outcome: &outcome, elapsed_ms: 0, began: &began };
-                let (_, record) = recording.store(&Place::Runs(store))?;
-                tell(self.console, plan, &outcome, record.run.results.as_deref(), None);
-                failures.extend(record.run.results);
-            }
-        }
-        // A changed plan may leave little to judge; most must show something.
-        if worst == Verdict::Valid && vacuous * 4 > search.runs() {
-            worst = Verdict::Vacuous;
-        }
-        let (runs, corpus, states) = (search.runs(), search.corpus(), search.states());
-        self.console.verdict(
-            worst,
-            &format!("{worst}: {runs} runs, {states} states of the cluster, {corpus} plans kept"),
-        );
-        self.console.say(table(mode, search.cells()));
-        if self.json {
-            let mut coverage: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-            for ((kind, family), runs) in search.cells() {
-                coverage.entry(*kind).or_default().insert(family.map_or("none", Family::name), *runs);
-            }
-            self.console.json(&GuidedLine {
-                schema: SCHEMA,
-                verdict: worst,
-                mode: mode.name().to_owned(),
-                seed_first: self.seeds.start,
-                runs,
-                corpus,
-                states,
-                coverage,
-                holes: holes(mode, search.cells()),
-                impossible: impossibilities(mode),
-                failures,
-            })?;
-        }
-        Ok(worst.into())
-    }
-}
 
 /// How many runs one bug took, in both ways.
 #[derive(Clone, Debug, serde::Serialize)]

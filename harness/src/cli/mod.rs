@@ -13,6 +13,7 @@ mod console;
 mod exit;
 mod flags;
 mod guided;
+mod guided_soak;
 mod list;
 mod main_job;
 mod merge;

@@ -30,6 +30,8 @@ pub(crate) enum Place<'a> {
     Runs(&'a Store),
     /// Among the failures of a soak.
     Failures(&'a SoakFolder),
+    /// Among those of a guided soak, by the number of the run.
+    GuidedFailures(&'a SoakFolder, u64),
 }
 
 impl Recording<'_> {
@@ -39,6 +41,7 @@ impl Recording<'_> {
         with_run(plan, outcome, elapsed_ms, began, |run| match place {
             Place::Runs(store) => store.write_run(&began.stamp, run),
             Place::Failures(folder) => folder.failure(run),
+            Place::GuidedFailures(folder, number) => folder.failure_named(&format!("run-{number}"), run),
         })
     }
 }

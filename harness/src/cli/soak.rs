@@ -21,7 +21,7 @@ use super::CliError;
 use super::console::{Console, told};
 use super::exit::Exit;
 use super::flags::{self, ExperimentFlags, OutputFlags, ResultsFlag, SeedsFlags};
-use super::guided::GuidedSoak;
+use super::guided_soak::GuidedSoak;
 use super::progress::Progress;
 use super::recording::{Place, Recording};
 use super::shrinking::{ShrinkFlags, shrunk_besides, size_text, tell_shrunk};
@@ -162,8 +162,10 @@ impl SoakCommand {
         let search = GuidedSoak {
             console,
             experiment: wanted.experiment()?,
+            wanted: &wanted,
             seeds: self.seeds.seeds(default),
             budget: self.budget,
+            anew: self.anew,
             jobs: self.seeds.jobs(),
             json: self.output.json,
         };

@@ -6,10 +6,11 @@
 //! its way. A pure function of the experiment and its first seed: plans are made in batches, and what a batch
 //! taught is learned in order, however many threads ran it.
 
+mod lesson;
 mod mutate;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,6 +21,7 @@ use crate::sim::{Cell, Coverage};
 use crate::soak::{ClusterPlan, Experiment};
 use crate::trial::Outcome;
 
+pub use lesson::Lesson;
 pub use table::{holes, impossibilities, impossible, refuted, table};
 
 /// Plans that are made before anything of them is learned.
@@ -57,8 +59,8 @@ pub struct Guided {
     corpus: Vec<Kept>,
     /// Runs in which each pair occurred.
     cells: BTreeMap<Cell, u64>,
-    /// Runs in which each state occurred.
-    states: BTreeMap<u64, u64>,
+    /// States that occurred.
+    states: BTreeSet<u64>,
     runs: u64,
 }
 
@@ -72,7 +74,7 @@ impl Guided {
             made: 0,
             corpus: Vec::new(),
             cells: BTreeMap::new(),
-            states: BTreeMap::new(),
+            states: BTreeSet::new(),
             runs: 0,
         }
     }
@@ -102,27 +104,45 @@ impl Guided {
     }
 
     /// Learns what the run of a plan reached. Runs are learned in the order of their plans.
-    pub fn learn(&mut self, candidate: &Candidate, coverage: &Coverage) {
+    pub fn learn(&mut self, candidate: &Candidate, coverage: &Coverage) -> Lesson {
+        let lesson = Lesson::of(coverage, |state| self.states.contains(state));
+        self.take(candidate, &lesson).expect("events of this build exist");
+        lesson
+    }
+
+    /// Makes the next plans of a search that was killed, and learns what their runs had taught it: the search is then
+    /// where it was.
+    ///
+    /// # Errors
+    ///
+    /// If these are not the lessons of a whole batch, or they name an event that does not exist.
+    pub fn recall(&mut self, lessons: &[Lesson]) -> Result<(), String> {
+        if lessons.len() != BATCH {
+            return Err(format!("{} runs where a batch has {BATCH}", lessons.len()));
+        }
+        let batch = self.batch();
+        batch.iter().zip(lessons).try_for_each(|(candidate, lesson)| self.take(candidate, lesson))
+    }
+
+    fn take(&mut self, candidate: &Candidate, lesson: &Lesson) -> Result<(), String> {
+        let cells = lesson.cells()?;
         self.runs += 1;
         let mut news = 0;
-        for cell in coverage.cells.keys() {
-            let count = self.cells.entry(*cell).or_default();
+        for cell in cells {
+            let count = self.cells.entry(cell).or_default();
             news += usize::from(*count == 0);
             *count += 1;
         }
-        for state in &coverage.states {
-            let count = self.states.entry(*state).or_default();
-            news += usize::from(*count == 0);
-            *count += 1;
-        }
+        news += lesson.states.iter().filter(|state| self.states.insert(**state)).count();
         if news == 0 {
-            return;
+            return Ok(());
         }
         self.corpus.push(Kept { plan: candidate.plan.clone(), news, children: 0 });
         if self.corpus.len() > CORPUS_MAX {
             let most = (0..self.corpus.len()).max_by_key(|at| (self.corpus[*at].children, *at));
             self.corpus.swap_remove(most.expect("a full corpus is not empty"));
         }
+        Ok(())
     }
 
     /// Runs in which each pair of event and family occurred.
@@ -145,8 +165,9 @@ impl Guided {
         self.runs
     }
 
-    /// Makes a batch, runs it on several threads, and learns from it; hands on each plan with its run, in order.
-    pub fn step(&mut self, jobs: usize) -> Vec<(Candidate, Outcome)> {
+    /// Makes a batch, runs it on several threads, and learns from it; hands on each plan with its run and what that
+    /// taught, in order.
+    pub fn step(&mut self, jobs: usize) -> Vec<(Candidate, Outcome, Lesson)> {
         assert!(jobs > 0, "somebody must do the work");
         let batch = self.batch();
         let next = AtomicUsize::new(0);
@@ -166,11 +187,12 @@ impl Guided {
         let ran = outcomes.into_iter().map(|outcome| {
             outcome.into_inner().expect("nobody panics while holding it").expect("every plan was run")
         });
-        let ran: Vec<(Candidate, Outcome)> = batch.iter().cloned().zip(ran).collect();
-        for (candidate, outcome) in &ran {
-            self.learn(candidate, &outcome.coverage);
+        let mut learned = Vec::new();
+        for (candidate, outcome) in batch.iter().cloned().zip(ran) {
+            let lesson = self.learn(&candidate, &outcome.coverage);
+            learned.push((candidate, outcome, lesson));
         }
-        ran
+        learned
     }
 }
 

@@ -19,7 +19,7 @@ fn digests(jobs: usize) -> (Vec<String>, usize, usize) {
     let mut search = Guided::new(experiment(&[]), 7);
     let mut digests = Vec::new();
     for _ in 0..6 {
-        digests.extend(search.step(jobs).into_iter().map(|(_, outcome)| outcome.digest));
+        digests.extend(search.step(jobs).into_iter().map(|(_, outcome, _)| outcome.digest));
     }
     (digests, search.states(), search.corpus())
 }
@@ -37,7 +37,7 @@ fn changed_plans_can_be_run_and_are_not_the_drawn_ones() {
     let mut search = Guided::new(experiment.clone(), 3);
     let mut changed = 0;
     for _ in 0..8 {
-        for (candidate, outcome) in search.step(2) {
+        for (candidate, outcome, _) in search.step(2) {
             candidate.plan.check().expect("it can be run");
             assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
             changed += u32::from(candidate.is_changed);
@@ -92,4 +92,26 @@ fn a_pair_can_be_impossible_where_the_event_is_not_and_a_wrong_reason_is_refuted
     );
     assert_eq!(refuted(mode, &BTreeMap::new()), Vec::<String>::new());
     assert_eq!(refuted(mode, &cells), ["snapshot-restored under no fault", "view-chosen under no fault"]);
+}
+
+/// A search that was killed after any batch goes on as if it had not been.
+#[test]
+fn a_search_goes_on_from_its_lessons() {
+    let experiment = experiment(&[]);
+    let mut whole = Guided::new(experiment.clone(), 5);
+    let mut again = Guided::new(experiment, 5);
+    for _ in 0..6 {
+        let lessons: Vec<Lesson> = whole.step(2).into_iter().map(|(_, _, lesson)| lesson).collect();
+        let written = serde_json::to_string(&lessons).expect("plain data");
+        let read: Vec<Lesson> = serde_json::from_str(&written).expect("as it was written");
+        again.recall(&read).expect("a whole batch");
+    }
+    assert_eq!((whole.runs(), whole.states(), whole.corpus()), (again.runs(), again.states(), again.corpus()));
+    assert_eq!(whole.cells(), again.cells());
+    let plans = |search: &mut Guided| search.batch().into_iter().map(|one| one.plan).collect::<Vec<_>>();
+    assert_eq!(plans(&mut whole), plans(&mut again));
+    let mut wrong = Lesson::default();
+    wrong.cells.insert("no-such-event".into(), vec![None]);
+    assert!(again.recall(&vec![wrong; BATCH]).expect_err("refused").contains("no-such-event"));
+    assert!(again.recall(&[]).is_err(), "half a batch says nothing");
 }

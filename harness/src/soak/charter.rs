@@ -26,6 +26,9 @@ pub struct Charter {
     pub vacuous_percent_max: f64,
     /// Which seeds.
     pub seeds: Seeds,
+    /// Whether plans that reached something new are changed: the seeds then only number the runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guided: bool,
 }
 
 impl Charter {
@@ -38,7 +41,7 @@ impl Charter {
         vacuous_percent_max: f64,
     ) -> Self {
         let (build, wanted) = (build.to_owned(), wanted.clone());
-        Self { schema: SCHEMA, build, wanted, check_determinism, vacuous_percent_max, seeds }
+        Self { schema: SCHEMA, build, wanted, check_determinism, vacuous_percent_max, seeds, guided: false }
     }
 
     /// The text of `soak.json`.
@@ -51,6 +54,7 @@ impl Charter {
         let differences = [
             (self.schema != other.schema, "format"),
             (self.build != other.build, "build"),
+            (self.guided != other.guided, "--guided"),
             (self.wanted != other.wanted, "mode, workload, faults or sizes"),
             (self.check_determinism != other.check_determinism, "--check-determinism"),
             (self.vacuous_percent_max.total_cmp(&other.vacuous_percent_max).is_ne(), "--vacuous-max"),

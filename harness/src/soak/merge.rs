@@ -46,6 +46,12 @@ pub enum MergeError {
         /// In what.
         what: &'static str,
     },
+    /// It is a search, each of whose runs follows from those before it.
+    #[error("{} holds a guided soak, which cannot be united with others: give folders of plain soaks", path.display())]
+    Guided {
+        /// The folder.
+        path: PathBuf,
+    },
     /// What was asked for cannot be run by this build.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
@@ -87,6 +93,9 @@ pub fn united_charter(sources: &[SoakSource]) -> Result<Charter, MergeError> {
     };
     let (first, others) = sources.split_first().expect("there is something to unite");
     let mut charter = read(first)?;
+    if charter.guided {
+        return Err(MergeError::Guided { path: first.path().to_owned() });
+    }
     for other in others {
         let next = read(other)?;
         if let Some(what) = charter.differs(&next) {

@@ -135,15 +135,23 @@ impl SoakFolder {
     /// If it cannot be written whole.
     pub fn failure(&self, run: &StoredRun<'_>) -> Result<(PathBuf, RunRecord), StoreError> {
         let line = &run.record.run;
+        self.failure_named(&format!("{}-{:#x}", line.mode, line.seed), run)
+    }
+
+    /// Stores a failure whole under a name of its own, where seeds do not tell runs apart.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written whole.
+    pub fn failure_named(&self, name: &str, run: &StoredRun<'_>) -> Result<(PathBuf, RunRecord), StoreError> {
         let failures = self.path.join(FAILURES);
-        let name = format!("{}-{:#x}", line.mode, line.seed);
-        let folder = failures.join(&name);
+        let folder = failures.join(name);
         if folder.exists() {
             let record = read_record(&folder)?;
             return Ok((folder, record));
         }
         create_folder(&failures)?;
-        write_run_folder(&failures, &name, run)
+        write_run_folder(&failures, name, run)
     }
 
     /// The failures that are stored, in the order of their names.
@@ -153,6 +161,19 @@ impl SoakFolder {
     /// If they cannot be read.
     pub fn failures(&self) -> Result<Vec<(PathBuf, RunRecord)>, StoreError> {
         stored_failures(&self.path)
+    }
+
+    /// Writes the summary of a soak that has no other pages: it has ended.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn finish_with(self, summary: &str) -> Result<PathBuf, StoreError> {
+        let lines = self.path.join(LINES);
+        self.lines.sync_all().map_err(StoreError::refused("write", &lines))?;
+        write_page(&self.path, SUMMARY, summary)?;
+        sync_folder(&self.path)?;
+        Ok(self.path)
     }
 
     /// Writes the pages, the summary last: the soak has ended.
@@ -171,12 +192,14 @@ impl SoakFolder {
 /// Writes what a soak came to. Each file is there whole or not at all.
 pub(super) fn write_pages(folder: &Path, pages: &SoakPages) -> Result<(), StoreError> {
     let files = [("junit.xml", &pages.junit), ("index.html", &pages.index), (SUMMARY, &pages.summary)];
-    for (name, text) in files {
-        let (unfinished, path) = (folder.join(format!(".unfinished-{name}")), folder.join(name));
-        write_file(&unfinished, text.as_bytes())?;
-        fs::rename(&unfinished, &path).map_err(StoreError::refused("write", &path))?;
-    }
+    files.into_iter().try_for_each(|(name, text)| write_page(folder, name, text))?;
     sync_folder(folder)
+}
+
+fn write_page(folder: &Path, name: &str, text: &str) -> Result<(), StoreError> {
+    let (unfinished, path) = (folder.join(format!(".unfinished-{name}")), folder.join(name));
+    write_file(&unfinished, text.as_bytes())?;
+    fs::rename(&unfinished, &path).map_err(StoreError::refused("write", &path))
 }
 
 /// The failures that are stored in the folder of a soak, in the order of their names.
