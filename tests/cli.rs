@@ -274,6 +274,20 @@ fn a_soak_stores_its_failures_and_is_invalid() {
     assert_eq!(code(&again), 1, "{}", stderr(&again));
 }
 
+#[cfg(not(feature = "object-files"))]
+#[test]
+fn object_stores_that_are_not_built_in_say_how_to_get_them() {
+    let folder = folder();
+    for arguments in [
+        &["soak", "--seeds", "0..1", "--upload", "s3://bucket/prefix"][..],
+        &["merge", "s3://bucket/prefix", "--into", "united"],
+    ] {
+        let output = squall(&folder, arguments);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains("build it with --features object-store"), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn too_many_vacuous_seeds_make_a_soak_vacuous() {
     let folder = folder();

@@ -115,8 +115,8 @@ impl GuidedSoak<'_> {
             let mut runs = Vec::new();
             for (number, (candidate, outcome, lesson)) in (first..).zip(progress.search.step(self.jobs)) {
                 let stored = runs.iter().filter(|run: &&RunOfBatch| run.results.is_some()).count();
-                let keeps = outcome.verdict == Verdict::Invalid
-                    && progress.failures.len() + stored < FAILURES_MAX;
+                let keeps =
+                    outcome.verdict == Verdict::Invalid && progress.failures.len() + stored < FAILURES_MAX;
                 let results = if keeps { self.keep(&folder, number, &candidate, &began)? } else { None };
                 let Outcome { verdict, digest, .. } = outcome;
                 runs.push(RunOfBatch { verdict, digest, is_changed: candidate.is_changed, results, lesson });
@@ -137,7 +137,9 @@ impl GuidedSoak<'_> {
         let charter = Charter::new(build_id(), self.wanted, Seeds::all(self.seeds.clone()), false, 0.0);
         let text = Charter { guided: true, ..charter }.text();
         let unfinished = if self.anew { None } else { store.resume_soak(&text)? };
-        let Some(mut folder) = unfinished else { return Ok((store.begin_soak(&began.stamp, &text)?, progress)) };
+        let Some(mut folder) = unfinished else {
+            return Ok((store.begin_soak(&began.stamp, &text)?, progress));
+        };
         let is_torn = folder.earlier(&mut |text| {
             let batch: BatchLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
             let lessons: Vec<Lesson> = batch.runs.iter().map(|run| run.lesson.clone()).collect();
@@ -196,7 +198,8 @@ impl GuidedSoak<'_> {
             impossible: impossibilities(mode),
             failures: progress.failures.clone(),
         };
-        folder.finish_with(&(serde_json::to_string_pretty(&line).expect("a summary is plain data") + "\n"))?;
+        folder
+            .finish_with(&(serde_json::to_string_pretty(&line).expect("a summary is plain data") + "\n"))?;
         if self.json {
             self.console.json(&line)?;
         }

@@ -58,6 +58,7 @@ fn clean_soak(console: &Console, store: &Store) -> anyhow::Result<Tally> {
         console,
         wanted: &wanted,
         seeds: Seeds::all(0..SEEDS),
+        upload: None,
         anew: true,
         jobs: processors(),
         budget: None,

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::clocks::Moment;
 use crate::soak::{Frame, merge, united_charter};
-use crate::store::{MergedSoak, SoakSource, StoreError};
+use crate::store::{Fetched, MergedSoak, SoakSource};
 
 use super::exit::Exit;
 use super::flags::{OutputFlags, ResultsFlag};
@@ -16,7 +16,7 @@ use super::soak_tell::{pages, publish, tell_summary};
 /// Unite the results of soaks: every seed once, whoever ran it.
 #[derive(Args, Debug)]
 pub(crate) struct MergeCommand {
-    /// Folders that squall soak or squall merge wrote
+    /// Folders that squall soak or squall merge wrote, or places that squall soak --upload wrote to
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
     /// Where to; one that squall merge wrote is replaced [default: a new folder below --results]
@@ -31,8 +31,21 @@ pub(crate) struct MergeCommand {
 impl MergeCommand {
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
         let console = self.output.console();
-        let sources: Vec<SoakSource> =
-            self.folders.iter().map(|path| SoakSource::open(path)).collect::<Result<_, StoreError>>()?;
+        // What is brought here goes when all is united.
+        let mut brought = Vec::new();
+        let mut sources = Vec::new();
+        for (number, path) in self.folders.iter().enumerate() {
+            match path.to_str().filter(|text| text.contains("://")) {
+                None => sources.push(SoakSource::open(path)?),
+                Some(address) => {
+                    let (fetched, folders) = Fetched::bring(&self.results.store()?, address, number)?;
+                    brought.push(fetched);
+                    for folder in folders {
+                        sources.push(SoakSource::open(&folder)?);
+                    }
+                }
+            }
+        }
         let charter = united_charter(&sources)?;
         let into = match self.into {
             Some(path) => path,

@@ -27,6 +27,7 @@ mod shrink;
 mod shrinking;
 mod soak;
 mod soak_tell;
+mod upload;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -14,7 +14,7 @@ use crate::soak::{
     self, Campaign, Charter, Done, Frame, Outside, Quota, SeedLine, SeedReport, Seeds, Shard, SoakSettings,
     Summary, Tally, Wanted,
 };
-use crate::store::{RunRecord, SoakFolder, Store, StoreError, build_id};
+use crate::store::{Depot, RunRecord, SoakFolder, Store, StoreError, build_id};
 use crate::trial::Simulator;
 
 use super::CliError;
@@ -26,6 +26,7 @@ use super::progress::Progress;
 use super::recording::{Place, Recording};
 use super::shrinking::{ShrinkFlags, shrunk_besides, size_text, tell_shrunk};
 use super::soak_tell::{pages, publish, tell_seed, tell_summary};
+use super::upload::Upload;
 
 /// Seeds of a soak that was not told.
 const SEEDS: std::ops::Range<u64> = 0..100;
@@ -50,6 +51,10 @@ pub(crate) struct SoakCommand {
     /// Run only share I of N of the seeds, from 0; with N alone, I is read from JOB_COMPLETION_INDEX
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<ShardFlag>,
+    /// Copy results to an object store as they grow, such as s3://bucket/prefix, and go on from there where the
+    /// folder is lost
+    #[arg(long, value_name = "URL", conflicts_with = "guided")]
+    upload: Option<String>,
     /// Begin anew, even if the same soak did not end
     #[arg(long)]
     anew: bool,
@@ -114,6 +119,8 @@ pub(crate) struct Soaking<'a> {
     pub(crate) console: &'a Console,
     pub(crate) wanted: &'a Wanted,
     pub(crate) seeds: Seeds,
+    /// Where results are copied to.
+    pub(crate) upload: Option<&'a str>,
     pub(crate) anew: bool,
     pub(crate) jobs: usize,
     pub(crate) budget: Option<Duration>,
@@ -137,6 +144,7 @@ impl SoakCommand {
             console: &console,
             wanted: &wanted,
             seeds: Seeds { range: self.seeds.seeds(default), shard },
+            upload: self.upload.as_deref(),
             anew: self.anew,
             jobs: self.seeds.jobs(),
             budget: self.budget,
@@ -195,6 +203,7 @@ impl Soaking<'_> {
         let campaign = Campaign::of(self.wanted)?;
         let (stopwatch, began) = (Stopwatch::start(), Moment::now());
         let (mut folder, Earlier { mut tally, done }) = self.open(store, &began)?;
+        let mut upload = Upload::begin(self.console, self.upload, &folder)?;
         let before = tally.elapsed() / u32::try_from(self.jobs).expect("bounded");
         let stored = soak::stored_failures(&folder.failures()?);
         let quota = Quota::beside(stored.iter().map(|failure| &failure.cause));
@@ -215,6 +224,7 @@ impl Soaking<'_> {
             self.store(&mut report, &folder, &began)?;
             let text = serde_json::to_string(&report.line).expect("a line is plain data");
             folder.seed(&text)?;
+            upload.follow(stopwatch.wall());
             tell_seed(self.console, &report, &progress);
             if self.json {
                 self.console.data(&(text + "\n")).map_err(|error| Taken::Output(told(&error)))?;
@@ -232,6 +242,7 @@ impl Soaking<'_> {
         self.shrink_each(&folder.failures()?);
         let summary = self.summary(&tally, &folder, before + stopwatch.wall())?;
         folder.finish(&pages(&summary)?)?;
+        upload.finish()?;
         Ok((summary, tally))
     }
 
@@ -245,7 +256,11 @@ impl Soaking<'_> {
             self.vacuous_max,
         );
         let text = charter.text();
-        let unfinished = if self.anew { None } else { store.resume_soak(&text)? };
+        let mut unfinished = if self.anew { None } else { store.resume_soak(&text)? };
+        if let Some(address) = self.upload.filter(|_| unfinished.is_none() && !self.anew) {
+            store.fetch_soak(&Depot::open(address)?, &text)?;
+            unfinished = store.resume_soak(&text)?;
+        }
         let Some(mut folder) = unfinished else {
             return Ok((store.begin_soak(&began.stamp, &text)?, Earlier::default()));
         };

@@ -106,7 +106,10 @@ fn a_search_goes_on_from_its_lessons() {
         let read: Vec<Lesson> = serde_json::from_str(&written).expect("as it was written");
         again.recall(&read).expect("a whole batch");
     }
-    assert_eq!((whole.runs(), whole.states(), whole.corpus()), (again.runs(), again.states(), again.corpus()));
+    assert_eq!(
+        (whole.runs(), whole.states(), whole.corpus()),
+        (again.runs(), again.states(), again.corpus())
+    );
     assert_eq!(whole.cells(), again.cells());
     let plans = |search: &mut Guided| search.batch().into_iter().map(|one| one.plan).collect::<Vec<_>>();
     assert_eq!(plans(&mut whole), plans(&mut again));

@@ -3,7 +3,14 @@
 //! A folder is written under a name of its own that starts with a dot, synced, and then renamed, so that nothing half
 //! written is ever taken for a result. Everything is bounded. Time comes in as text; verdicts are not its business.
 
+#[cfg(feature = "object-files")]
+mod depot;
+#[cfg(not(feature = "object-files"))]
+#[path = "no_depot.rs"]
+mod depot;
+mod depot_error;
 mod error;
+mod fetched;
 mod files;
 mod lines;
 mod merged;
@@ -25,7 +32,10 @@ use crate::clocks::Moment;
 use crate::sim::TraceEntry;
 use crate::trial::{Outcome, Plan};
 
+pub use depot::{Depot, SoakCopy};
+pub use depot_error::DepotError;
 pub use error::StoreError;
+pub use fetched::Fetched;
 pub use files::{append_file, write_file};
 use files::{create_folder, sync_folder};
 pub use merged::{MergedSoak, SoakSource};
@@ -140,6 +150,19 @@ impl Store {
             self.point_latest_at(folder.path())?;
         }
         Ok(folder)
+    }
+
+    /// Brings a soak that another machine left in a depot, so that it can go on here; nothing if there is none, or it
+    /// is here already.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be looked for, or brought.
+    pub fn fetch_soak(&self, depot: &Depot, charter: &str) -> Result<(), DepotError> {
+        if let Some(name) = depot.unfinished(charter)?.filter(|name| !self.root.join(name).exists()) {
+            depot.fetch(&name, &self.root)?;
+        }
+        Ok(())
     }
 
     /// A new name for united soaks.

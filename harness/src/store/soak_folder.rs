@@ -14,11 +14,11 @@ use super::lines::{Lines, read_lines};
 use super::{NAMES_MAX, RunRecord, StoredRun, numbered, write_run_folder};
 
 /// What was asked for.
-const CHARTER: &str = "soak.json";
+pub(super) const CHARTER: &str = "soak.json";
 /// A line per seed.
-const LINES: &str = "seeds.jsonl";
+pub(super) const LINES: &str = "seeds.jsonl";
 /// What it came to; written last.
-const SUMMARY: &str = "summary.json";
+pub(super) const SUMMARY: &str = "summary.json";
 /// Failures, each in a folder.
 const FAILURES: &str = "failures";
 
