@@ -83,3 +83,59 @@ fn a_step_that_is_taken_away_leaves_the_others_at_their_times() {
     assert_eq!(edits::steps(&plan)[0], (0, 0));
     assert_eq!(table.0[0][1].began_ms, after.0[0][0].began_ms);
 }
+
+/// A plan of many operations in which nothing goes wrong, and when they took place.
+fn long_plan() -> (ClusterPlan, Timetable) {
+    let wanted = Wanted {
+        nodes: Some(3),
+        duration_ms: Some(1_500),
+        nemesis: Some("none".into()),
+        simulator: Some("event-loop".into()),
+        ..Wanted::default()
+    };
+    let experiment = wanted.experiment().expect("possible");
+    let mut plan = experiment.plan(1);
+    (plan.config.compaction_slots, plan.config.batch_entries) = (30, 256);
+    let table = Timetable::of(&plan, &experiment.run(&plan));
+    (edits::without_idle_steps(&plan, &table), table)
+}
+
+#[test]
+fn snapshots_come_more_often_with_as_many_operations_fewer_in_between() {
+    let (plan, table) = long_plan();
+    let all = edits::steps(&plan).len();
+    let plans = edits::with_more_snapshots(&plan, &table);
+    assert!(plans.iter().all(|less| less.config.compaction_slots < 30));
+    let halves: Vec<&ClusterPlan> = plans.iter().filter(|less| less.config.compaction_slots == 15).collect();
+    assert!(!halves.is_empty());
+    for half in halves {
+        let left = edits::steps(half).len();
+        assert!((all / 2).abs_diff(left) <= 30, "{left} of {all} operations are left");
+    }
+    // The others take place when they did.
+    let fewest = plans.last().expect("there are some");
+    let after = Timetable::of(fewest, &Experiment::of_plan(fewest).expect("possible").run(fewest));
+    let began = |table: &Timetable, plan: &ClusterPlan, (client, at): (usize, usize)| {
+        (plan.script[client].steps[at].id, table.0[client][at].began_ms)
+    };
+    let before: Vec<_> = edits::steps(&plan).into_iter().map(|step| began(&table, &plan, step)).collect();
+    let first = edits::steps(fewest)[0];
+    assert!(before.contains(&began(&after, fewest, first)));
+}
+
+#[test]
+fn what_makes_a_long_plan_short_leaves_a_short_one_alone() {
+    let (plan, table) = long_plan();
+    let all = edits::steps(&plan).len();
+    assert!(edits::with_smaller_batches(&plan).iter().all(|less| less.config.batch_entries < 256));
+    let some = edits::with_some_steps(&plan, &table);
+    assert!(
+        some.len() > 100 && some.iter().all(|less| edits::steps(less).len() < all && less.key != plan.key)
+    );
+    let mut short = plan.clone();
+    short.script.iter_mut().for_each(|script| script.steps.truncate(0));
+    assert!(edits::with_more_snapshots(&short, &table).is_empty());
+    assert!(
+        edits::with_smaller_batches(&short).is_empty() && edits::with_some_steps(&short, &table).is_empty()
+    );
+}
