@@ -91,7 +91,9 @@ pub(crate) fn missing(
             let Some(witness) = witnesses.next() else { continue };
             let real = |id: OpId| operations.iter().find(|(other, _)| *other == id).copied();
             let (Some(witness), Some(reader)) = (real(witness.0), real(reader.0)) else { continue };
-            return Some(lacking(spec, key, element, (operations, few), witness, reader));
+            // A wrong reply may make a reader of what never asked for a value: that is for others to tell.
+            let Some(value) = seen(reader.1) else { continue };
+            return Some(lacking(spec, key, (element, value), (operations, few), witness, reader));
         }
     }
     None
@@ -100,12 +102,11 @@ pub(crate) fn missing(
 fn lacking(
     spec: &KvSpec,
     key: &str,
-    element: &Value,
+    (element, value): (&Value, &Value),
     (operations, few): (&[Indexed<'_>], &[Indexed<'_>]),
     witness: Indexed<'_>,
     reader: Indexed<'_>,
 ) -> Violation {
-    let value = seen(reader.1).expect("a completed read has a value");
     let returned = brief(&value.to_string());
     let appended = matches!(witness.1.op, KvOp::Append { .. });
     let had = if appended { "had been acknowledged".to_owned() } else { format!("had shown {element}") };

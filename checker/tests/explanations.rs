@@ -14,7 +14,8 @@ use squall_checker::{
 mod verified;
 
 /// A history from lines of `process invoked returned words`; `-` for an unknown return; `!` before the words: it
-/// failed. Words: `w 1`, `a 1`, `d`, `r nil`, `r 1`, `r [1,2]`, `c 1:2`, `c 1:2 saw 3`, `c 1:2 no`.
+/// failed. Words: `w 1`, `a 1`, `d`, `r nil`, `a 1 saw [2]` (a reply to
+/// something else), `r 1`, `r [1,2]`, `c 1:2`, `c 1:2 saw 3`, `c 1:2 no`.
 fn history(lines: &str) -> History<KvOp, KvRet> {
     let operations = lines.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate();
     let operations = operations.map(|(place, line)| (place as u64, operation(line))).collect();
@@ -39,6 +40,9 @@ fn operation(line: &str) -> Operation<KvOp, KvRet> {
         ["r", read] => (KvOp::Get { key }, KvRet::Value(value(read))),
         ["w", written] => (KvOp::Put { key, value: value(written) }, KvRet::Done),
         ["a", element] => (KvOp::Append { key, value: value(element) }, KvRet::Done),
+        ["a", element, "saw", seen] => {
+            (KvOp::Append { key, value: value(element) }, KvRet::Mismatch(Some(value(seen))))
+        }
         ["d"] => (KvOp::Delete { key }, KvRet::Done),
         ["c", swap, ref rest @ ..] => {
             let (expected, new) = swap.split_once(':').unwrap();
@@ -298,4 +302,10 @@ fn lists_that_are_overwritten() {
     insta::assert_snapshot!(shown(stale));
     insta::assert_snapshot!(shown("0 0 10 w [1]\n1 20 30 a 2\n2 40 50 r [1,2,2]"));
     insta::assert_snapshot!(shown("0 0 10 w [1]\n1 20 30 a 2\n2 40 50 r [1,2,7]"));
+}
+
+#[test]
+fn a_reply_to_something_else_is_told_without_a_value_that_was_asked_for() {
+    let said = shown("0 1 2 a 1\n1 3 4 a 2 saw []");
+    assert!(said.contains("append"), "{said}");
 }
