@@ -369,7 +369,8 @@ impl<T> Plan<T> {
                 config.compaction_slots = *decide.at("compaction", &[]).pick(&[10, 30, 100, 300]);
                 // Most runs are as in production; some show what comes in several messages, and what is dropped.
                 config.batch_entries = *decide.at("batch", &[]).pick(&[4, 256, 256, 256]);
-                config.in_flight = *decide.at("in-flight", &[]).pick(&[4, 128, 128, 128]);
+                let few = (u64::from(config.clients) * 2 / 5).max(4);
+                config.in_flight = *decide.at("in-flight", &[]).pick(&[few, 128, 128, 128]);
             }
             // One server answers so fast that only busy clients overlap.
             let pauses: &[u32] = if config.nodes == 1 { &[20, 30, 40] } else { &[60, 90, 120, 160] };
