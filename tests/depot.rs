@@ -2,34 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "common/command.rs"]
+mod command;
+use command::{done, folder, squall, stderr};
+
 const SMALL: &str = "soak --nodes 3 --clients 3 --duration 300ms --bug no-deduplication --shrink 0s --vacuous-max 100 --jobs 1";
-
-fn squall(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("squall"));
-    for name in ["SQUALL_SEED", "SQUALL_SEEDS", "SQUALL_JOBS", "SQUALL_RESULTS", "GITHUB_ACTIONS"] {
-        command.env_remove(name);
-    }
-    command.current_dir(folder).args(arguments.split_whitespace()).stdin(Stdio::null());
-    command
-}
-
-fn done(folder: &Path, arguments: &str) -> Output {
-    squall(folder, arguments).output().expect("it runs")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
 
 /// What does not depend on when and where a seed ran, by seed.
 fn lines(soak: &Path) -> BTreeMap<u64, Value> {
@@ -62,6 +45,7 @@ fn a_soak_whose_machine_is_lost_goes_on_from_its_depot() {
     let mut command = squall(first.path(), &arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let has_part = || walk(store.path()).iter().any(|path| path.ends_with("lines/000001.jsonl"));
+    #[expect(clippy::disallowed_methods, reason = "how long another process takes is real time")]
     let began = Instant::now();
     while !has_part() && began.elapsed() < Duration::from_secs(60) && child.try_wait().expect("it").is_none()
     {

@@ -2,39 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 use squall::workloads::decide::Decide;
-use tempfile::TempDir;
+
+#[path = "common/command.rs"]
+mod command;
+use command::{done, folder, squall, stderr};
 
 /// How often the soak is killed.
 const KILLS: u64 = 100;
 /// A seed takes a few milliseconds, and some seeds fail.
 const SMALL: &str =
     "soak --nodes 3 --clients 3 --duration 300ms --bug no-deduplication --shrink 0s --vacuous-max 100";
-
-fn squall(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("squall"));
-    for name in ["SQUALL_SEED", "SQUALL_SEEDS", "SQUALL_JOBS", "SQUALL_RESULTS", "GITHUB_ACTIONS"] {
-        command.env_remove(name);
-    }
-    command.current_dir(folder).args(arguments.split_whitespace()).stdin(Stdio::null());
-    command
-}
-
-fn done(folder: &Path, arguments: &str) -> Output {
-    squall(folder, arguments).output().expect("it runs")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
 
 /// The folders of soaks below `results`.
 fn soaks(folder: &Path) -> Vec<PathBuf> {
@@ -100,7 +82,8 @@ fn assert_whole(soak: &Path) {
     }
 }
 
-/// Starts a soak and kills it some time after it has written so many more lines; whether it ended before.
+/// Starts a soak and kills it some time after it has written so many more lines; whether it ended before, or was only
+/// about to leave: what has its summary is over.
 fn killed_after(folder: &Path, arguments: &str, lines_more: u64, then: Duration) -> bool {
     let lines = || soaks(folder).first().map_or(0, |soak| lines_whole(soak) as u64);
     let enough = lines() + lines_more;
@@ -114,7 +97,8 @@ fn killed_after(folder: &Path, arguments: &str, lines_more: u64, then: Duration)
     }
     std::thread::sleep(then);
     child.kill().expect("killed");
-    child.wait().expect("it is gone").code().is_some()
+    let has_left = child.wait().expect("it is gone").code().is_some();
+    has_left || soaks(folder).iter().any(|soak| soak.join("summary.json").exists())
 }
 
 #[test]
