@@ -274,7 +274,7 @@ fn a_soak_stores_its_failures_and_is_invalid() {
     assert_eq!(code(&again), 1, "{}", stderr(&again));
 }
 
-#[cfg(not(feature = "object-files"))]
+#[cfg(not(feature = "object-store"))]
 #[test]
 fn object_stores_that_are_not_built_in_say_how_to_get_them() {
     let folder = folder();

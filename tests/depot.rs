@@ -1,4 +1,5 @@
-//! Soaks whose results are copied to an object store: a folder stands for it, and nothing leaves the machine.
+//! Soaks whose results are copied to an object store: a folder stands for it, or a bucket in memory, and nothing leaves
+//! the machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "common/bucket.rs"]
+mod bucket;
 #[path = "common/command.rs"]
 mod command;
 use command::{done, folder, squall, stderr};
@@ -87,6 +90,31 @@ fn shares_in_a_depot_are_united_from_there() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let one = soaks(&whole.path().join("whole"));
     assert_eq!(lines(&apart.path().join("united")), lines(Path::new(&one[0])));
+}
+
+/// The same over HTTP, as S3 has it.
+#[test]
+fn a_bucket_holds_a_soak_and_gives_it_back() {
+    let (first, second) = (folder(), folder());
+    let bucket = bucket::Bucket::serve();
+    let run = |folder: &TempDir, arguments: &str| {
+        bucket.told(squall(folder.path(), arguments)).output().expect("it runs")
+    };
+    let output =
+        run(&first, &format!("{SMALL} --seeds 0..40 --results whole --upload s3://squall/nightly/all"));
+    assert!(stderr(&output).contains("copied to s3://squall/nightly/all/soak-"), "{}", stderr(&output));
+    for name in ["soak.json", "lines/000001.jsonl", "summary.json", "index.html", "report.html"] {
+        let is_there =
+            bucket.keys().iter().any(|key| key.starts_with("nightly/all/soak-") && key.ends_with(name));
+        assert!(is_there, "no {name} in {:?}", bucket.keys());
+    }
+    let output = run(&second, "merge s3://squall/nightly/all --into united");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let whole = soaks(&first.path().join("whole"));
+    assert_eq!(lines(&second.path().join("united")), lines(Path::new(&whole[0])));
+    let output = run(&second, "merge s3://elsewhere --into nothing");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("elsewhere"), "{}", stderr(&output));
 }
 
 #[test]

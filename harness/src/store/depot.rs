@@ -51,6 +51,7 @@ impl Depot {
         if !matches!(url.scheme(), "s3" | "s3a" | "file") {
             return Err(wrong(format!("there are no stores of the kind {:?}", url.scheme())));
         }
+        encrypt_with_ring();
         let settings = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| name.starts_with("AWS_"));
@@ -295,6 +296,12 @@ impl SoakCopy {
         }
         Ok(())
     }
+}
+
+/// Names the cryptography of connections, which the client of the web must be told.
+fn encrypt_with_ring() {
+    // Refused only where it has been named before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// What tells soaks of other charters apart by their names.

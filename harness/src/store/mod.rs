@@ -3,9 +3,9 @@
 //! A folder is written under a name of its own that starts with a dot, synced, and then renamed, so that nothing half
 //! written is ever taken for a result. Everything is bounded. Time comes in as text; verdicts are not its business.
 
-#[cfg(feature = "object-files")]
+#[cfg(feature = "object-store")]
 mod depot;
-#[cfg(not(feature = "object-files"))]
+#[cfg(not(feature = "object-store"))]
 #[path = "no_depot.rs"]
 mod depot;
 mod depot_error;
