@@ -89,7 +89,7 @@ impl<'h> Key<'h> {
             writes: Vec::with_capacity(count),
             expected: Vec::new(),
             expected_writers: Vec::new(),
-            writers: Writers::new(&mut []),
+            writers: Writers::expecting(count),
             differing: Vec::new(),
         };
         for index in 0..count {
@@ -97,7 +97,7 @@ impl<'h> Key<'h> {
             let operation = u32::try_from(index).ok().filter(|index| *index < NONE / 4)?;
             key.add(operation, entries.what(index))?;
         }
-        key.writers = Writers::new(&mut key.writes);
+        key.writers.enter(&mut key.writes);
         if matches!(key.kind, Kind::Register) {
             key.find_writers();
         }
@@ -160,6 +160,7 @@ impl<'h> Key<'h> {
         if !matches!(self.kind, Kind::Register) && matches!(how, How::Cas(_)) {
             return None;
         }
+        self.writers.note(atom);
         self.writes.push(Write { operation, how, atom, bare, several: false });
         Some(())
     }

@@ -23,7 +23,8 @@ struct Chains {
     replaced_by: Vec<u32>,
     /// By write: the slot of the version that it replaces, for cas.
     replaces: Vec<u32>,
-    pending: Vec<u32>,
+    /// Cas that take effect, each with the number of what it replaces.
+    pending: Vec<(u32, u32)>,
 }
 
 impl Chains {
@@ -36,18 +37,18 @@ impl Chains {
         }
     }
 
-    fn takes_effect(&mut self, write: u32) {
-        if !std::mem::replace(&mut self.effective[write as usize], true) {
-            self.pending.push(write);
+    fn takes_effect(&mut self, view: &View<'_, '_>, write: u32) {
+        let already = std::mem::replace(&mut self.effective[write as usize], true);
+        if let (false, How::Cas(number)) = (already, view.write(write).how) {
+            self.pending.push((write, number));
         }
     }
 
     /// Links every cas that takes effect to what it replaces, which then took effect too.
     fn link(&mut self, view: &View<'_, '_>) -> Result<(), Stop> {
         let mut next = 0;
-        while let Some(write) = self.pending.get(next).copied() {
+        while let Some((write, number)) = self.pending.get(next).copied() {
             next += 1;
-            let How::Cas(number) = view.write(write).how else { continue };
             let expected = view.key.expected[number as usize];
             let operation = view.write(write).operation;
             let first = view.key.expected_writers[number as usize];
@@ -61,7 +62,7 @@ impl Chains {
             }
             self.replaces[write as usize] = slot;
             if let Some(source) = source {
-                self.takes_effect(source);
+                self.takes_effect(view, source);
             }
         }
         Ok(())
@@ -89,7 +90,7 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
     let mut chains = Chains::new(writes as usize);
     for write in 0..writes {
         if view.is_written(write as usize) {
-            chains.takes_effect(write);
+            chains.takes_effect(view, write);
         }
     }
     // By read: the slot of what it saw.
@@ -97,7 +98,7 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
     for read in view.reads() {
         let source = view.source(read.value.kept(view.key.spec), read.writer, read.operation)?;
         if let Some(source) = source {
-            chains.takes_effect(source);
+            chains.takes_effect(view, source);
         }
         seen.push(source.map_or(0, |source| source + 1));
     }

@@ -1,11 +1,12 @@
 //! Who wrote what: a table from atoms to the writes of a key.
 //!
-//! Eight bytes a slot: the number of a write and a part of its atom's hash, so that a look-up rarely touches a write
+//! Eight bytes a slot: the number of a write and its atom's hash, so that a look-up rarely touches a write
 //! other than the one it is for. At most half full, probed in line. What is read was mostly written a moment ago, so
 //! there is a second, small table of the writes around the last one that was found: it stays in the processor's cache,
 //! which a table of a million writes does not.
 
 use std::hash::Hasher;
+use std::ops::Range;
 
 use rustc_hash::FxHasher;
 
@@ -17,20 +18,23 @@ use super::input::Write;
 #[derive(Debug)]
 pub(super) struct Writers {
     slots: Vec<Slot>,
-    /// By write: the tag of its atom.
-    tags: Vec<u32>,
+    /// By write: the hash of its atom.
+    hashes: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// The upper half of the hash.
-    tag: u32,
+    hash: u32,
     /// [`NONE`] if the slot is free.
     write: u32,
 }
 
+/// So many writes are entered together: their slots lie all over a table that no cache holds, and to wait for each by itself
+/// takes longer than all the rest.
+const TOGETHER: usize = 16;
+
 /// Texts and numbers; what else there is falls together, and is rare.
-fn hash(atom: Atom<'_>) -> u64 {
+fn hash(atom: Atom<'_>) -> u32 {
     let mut hasher = FxHasher::default();
     match atom {
         Atom::Nil => {}
@@ -38,28 +42,53 @@ fn hash(atom: Atom<'_>) -> u64 {
         Atom::Text(text) => hasher.write(text.as_bytes()),
         Atom::List(items) => hasher.write_usize(items.len()),
     }
-    hasher.finish()
+    let hash = hasher.finish();
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are in it")]
+    let folded = (hash ^ hash >> 32) as u32;
+    folded
 }
 
 impl Writers {
-    /// The first writes of all atoms; all those of one atom are marked if there are several.
-    pub(super) fn new(writes: &mut [Write<'_>]) -> Self {
-        let slots = vec![Slot { tag: 0, write: NONE }; (writes.len() * 2).next_power_of_two()];
-        let mut writers = Self { slots, tags: Vec::with_capacity(writes.len()) };
-        for index in 0..writes.len() {
-            let atom = writes[index].atom;
-            let (place, tag) = writers.find(atom, hash(atom), writes);
-            writers.tags.push(tag);
-            let known = writers.slots[place].write;
-            if known == NONE {
-                let write = u32::try_from(index).expect("fewer than there are operations");
-                writers.slots[place] = Slot { tag, write };
-            } else {
-                writes[known as usize].several = true;
-                writes[index].several = true;
+    /// For at most so many writes.
+    pub(super) fn expecting(writes: usize) -> Self {
+        Self { slots: Vec::new(), hashes: Vec::with_capacity(writes) }
+    }
+
+    /// Hashes what the next write wrote, while it is at hand.
+    pub(super) fn note(&mut self, atom: Atom<'_>) {
+        self.hashes.push(hash(atom));
+    }
+
+    /// Enters all writes, each of which was noted; all those of one atom are marked if there are several.
+    pub(super) fn enter(&mut self, writes: &mut [Write<'_>]) {
+        assert_eq!(self.hashes.len(), writes.len(), "each was noted");
+        self.slots = vec![Slot { hash: 0, write: NONE }; (writes.len() * 2).next_power_of_two()];
+        for start in (0..writes.len()).step_by(TOGETHER) {
+            let batch = start..writes.len().min(start + TOGETHER);
+            self.touch(batch.clone());
+            for index in batch {
+                self.add(index, writes);
             }
         }
-        writers
+    }
+
+    /// Looks at the slots of some writes, to wait for all of them at once.
+    fn touch(&self, writes: Range<usize>) {
+        let slot = |hash: &u32| self.slots[self.first_place(*hash)].write;
+        std::hint::black_box(self.hashes[writes].iter().fold(0, |seen, hash| seen ^ slot(hash)));
+    }
+
+    fn add(&mut self, index: usize, writes: &mut [Write<'_>]) {
+        let hash = self.hashes[index];
+        let place = self.find(writes[index].atom, hash, writes);
+        let known = self.slots[place].write;
+        if known == NONE {
+            let write = u32::try_from(index).expect("fewer than there are operations");
+            self.slots[place] = Slot { hash, write };
+        } else {
+            writes[known as usize].several = true;
+            writes[index].several = true;
+        }
     }
 
     /// The first write of an atom.
@@ -67,24 +96,27 @@ impl Writers {
         self.get_hashed(atom, hash(atom), writes)
     }
 
-    fn get_hashed(&self, atom: Atom<'_>, hash: u64, writes: &[Write<'_>]) -> Option<u32> {
-        let write = self.slots[self.find(atom, hash, writes).0].write;
+    fn get_hashed(&self, atom: Atom<'_>, hash: u32, writes: &[Write<'_>]) -> Option<u32> {
+        let write = self.slots[self.find(atom, hash, writes)].write;
         (write != NONE).then_some(write)
     }
 
-    /// The slot of an atom, or the free one where it would be; and its tag.
-    fn find(&self, atom: Atom<'_>, hash: u64, writes: &[Write<'_>]) -> (usize, u32) {
-        let (tag, mask) = ((hash >> 32) as u32, self.slots.len() - 1);
-        #[expect(clippy::cast_possible_truncation, reason = "the mask keeps the lowest bits")]
-        let mut place = hash as usize & mask;
+    /// The slot of an atom, or the free one where it would be.
+    fn find(&self, atom: Atom<'_>, hash: u32, writes: &[Write<'_>]) -> usize {
+        let mut place = self.first_place(hash);
         loop {
             let slot = self.slots[place];
-            let here = slot.tag == tag && slot.write != NONE && writes[slot.write as usize].atom == atom;
+            let here = slot.hash == hash && slot.write != NONE && writes[slot.write as usize].atom == atom;
             if here || slot.write == NONE {
-                return (place, tag);
+                return place;
             }
-            place = (place + 1) & mask;
+            place = (place + 1) & (self.slots.len() - 1);
         }
+    }
+
+    /// Where a look-up begins.
+    fn first_place(&self, hash: u32) -> usize {
+        hash as usize & (self.slots.len() - 1)
     }
 }
 
@@ -114,24 +146,24 @@ impl Nearby {
         if self.slots.is_empty() {
             return writers.get_hashed(atom, hash, writes);
         }
-        let near = self.slots[place((hash >> 32) as u32)];
+        let near = self.slots[place(hash)];
         let only = |near: u32| writes[near as usize].atom == atom && !writes[near as usize].several;
         let found =
             if near != NONE && only(near) { Some(near) } else { writers.get_hashed(atom, hash, writes) };
         if let Some(found) = found {
-            self.follow(found as usize, &writers.tags, writes);
+            self.follow(found as usize, &writers.hashes, writes);
         }
         found
     }
 
-    fn follow(&mut self, found: usize, tags: &[u32], writes: &[Write<'_>]) {
+    fn follow(&mut self, found: usize, hashes: &[u32], writes: &[Write<'_>]) {
         if self.next < found || self.next > found + 2 * AHEAD {
             self.next = found;
         }
-        let until = (found + AHEAD).min(self.next + STEP).min(tags.len());
+        let until = (found + AHEAD).min(self.next + STEP).min(hashes.len());
         while self.next < until {
             let write = u32::try_from(self.next).expect("fewer than there are operations");
-            self.slots[place(tags[self.next])] = write;
+            self.slots[place(hashes[self.next])] = write;
             touch(writes[self.next].atom);
             self.next += 1;
         }
@@ -145,9 +177,9 @@ fn touch(atom: Atom<'_>) {
     }
 }
 
-/// By the upper bits of a tag, which are the best.
-fn place(tag: u32) -> usize {
-    (tag >> (u32::BITS - NEAR.ilog2())) as usize
+/// By the upper bits of a hash.
+fn place(hash: u32) -> usize {
+    (hash >> (u32::BITS - NEAR.ilog2())) as usize
 }
 
 #[cfg(test)]
@@ -167,7 +199,9 @@ mod tests {
         };
         // Of the last thousand, each is written a second time.
         let mut writes: Vec<Write<'_>> = (0..21_000).map(write).collect();
-        let writers = Writers::new(&mut writes);
+        let mut writers = Writers::expecting(writes.len());
+        writes.iter().for_each(|write| writers.note(write.atom));
+        writers.enter(&mut writes);
         let mut nearby = Nearby::new(&writes);
         let (mut near, all) = (0, 30_000usize);
         for number in 0..all {
@@ -175,7 +209,7 @@ mod tests {
             let number = if number % 13 == 0 { number * 31 % all } else { number.saturating_sub(number % 5) };
             let atom = Atom::Int(if number < 21_000 { value(number) } else { -1 });
             let expected = writers.get(atom, &writes);
-            let hit = nearby.slots[place((hash(atom) >> 32) as u32)];
+            let hit = nearby.slots[place(hash(atom))];
             near += usize::from(hit != NONE && Some(hit) == expected);
             assert_eq!(nearby.get(&writers, atom, &writes), expected, "{number}");
         }
