@@ -167,7 +167,7 @@ pub(crate) fn decide_for_telling<'h, E: Entries<'h> + ?Sized>(
     }
     let direct = confirmed(spec, entries, answer)?;
     let Direct::Illegal(witnesses) = &direct else { return Some((direct, None)) };
-    let enough = telling::enough(&key, entries, placed, witnesses);
+    let enough = telling::enough(&key, entries, &placed, witnesses);
     Some((direct, enough))
 }
 
