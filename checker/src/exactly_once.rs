@@ -107,6 +107,8 @@ struct Read<'h> {
     id: OpId,
     operation: &'h KvOperation,
     items: &'h [Value],
+    /// Where the appends of its items begin in the list of all of them.
+    from: usize,
 }
 
 /// An append, and when its element had to be in every read that began later.
@@ -127,11 +129,17 @@ struct Log<'h> {
     key: &'h str,
     /// In the order of their invocations.
     appends: Vec<Append<'h>>,
-    by_element: FxHashMap<&'h Value, usize>,
+    by_element: FxHashMap<&'h Value, u32>,
     /// In the order of their returns.
     reads: Vec<Read<'h>>,
+    /// The append of each item of each read, if anybody appended it: looked up once, gone through often.
+    shown: Vec<Option<u32>>,
     /// A read that returned something that is no list.
     no_list: Option<Indexed<'h>>,
+}
+
+fn index_of(next: &[Append<'_>]) -> u32 {
+    u32::try_from(next.len()).expect("operations are numbered in 32 bits")
 }
 
 impl<'h> Log<'h> {
@@ -146,7 +154,7 @@ impl<'h> Log<'h> {
                 (KvOp::Append { value: Value::Text(_), .. }, _) => return None,
                 (KvOp::Append { .. }, Some(KvRet::Value(_) | KvRet::Mismatch(_))) => return None,
                 (KvOp::Append { value: element, .. }, _) => {
-                    if by_element.insert(element, appends.len()).is_some() {
+                    if by_element.insert(element, index_of(&appends)).is_some() {
                         return None;
                     }
                     let acknowledged = matches!(operation.completion, Completion::Ok(_));
@@ -154,7 +162,7 @@ impl<'h> Log<'h> {
                     appends.push(Append { id, operation, element, known, shown_by: None });
                 }
                 (KvOp::Get { .. }, Some(KvRet::Value(value))) => match value.as_list() {
-                    Some(items) => reads.push(Read { id, operation, items }),
+                    Some(items) => reads.push(Read { id, operation, items, from: 0 }),
                     None => no_list = no_list.or(Some((id, operation))),
                 },
                 (KvOp::Get { .. }, Some(_)) => return None,
@@ -167,17 +175,20 @@ impl<'h> Log<'h> {
             return None;
         }
         reads.sort_by_key(|read| (read.operation.returned, read.id));
-        let mut log = Self { spec, key, appends, by_element, reads, no_list };
+        let mut log = Self { spec, key, appends, by_element, reads, shown: Vec::new(), no_list };
         log.learn_from_reads();
         Some(log)
     }
 
     fn learn_from_reads(&mut self) {
-        for read in &self.reads {
+        for read in &mut self.reads {
             let returned = read.operation.returned.expect("a completed read has a return");
+            read.from = self.shown.len();
             for item in read.items {
-                let Some(&append) = self.by_element.get(item) else { continue };
-                let append = &mut self.appends[append];
+                let append = self.by_element.get(item).copied();
+                self.shown.push(append);
+                let Some(append) = append else { continue };
+                let append = &mut self.appends[append as usize];
                 if returned < append.known {
                     append.known = returned;
                     append.shown_by = Some(*read);
@@ -187,7 +198,17 @@ impl<'h> Log<'h> {
     }
 
     fn append_of(&self, element: &Value) -> Option<&Append<'h>> {
-        self.by_element.get(element).map(|append| &self.appends[*append])
+        self.by_element.get(element).map(|append| &self.appends[*append as usize])
+    }
+
+    /// The append of each item of a read, if anybody appended it.
+    fn shown_by(&self, read: &Read<'h>) -> &[Option<u32>] {
+        &self.shown[read.from..][..read.items.len()]
+    }
+
+    /// The appends that a read shows.
+    fn appends_in(&self, read: &Read<'h>) -> impl Iterator<Item = &Append<'h>> {
+        self.shown_by(read).iter().flatten().map(|append| &self.appends[*append as usize])
     }
 
     /// All anomalies, each kind at most once, in a fixed order of kinds.
@@ -221,10 +242,16 @@ impl<'h> Log<'h> {
 
     /// One element twice in one list.
     fn duplicated(&self) -> Option<Violation> {
-        let mut seen = FxHashSet::default();
-        for read in &self.reads {
-            seen.clear();
-            let Some(twice) = read.items.iter().find(|item| !seen.insert(*item)) else { continue };
+        let mut strangers = FxHashSet::default();
+        let mut seen_in = vec![usize::MAX; self.appends.len()];
+        for (number, read) in self.reads.iter().enumerate() {
+            strangers.clear();
+            let mut items = read.items.iter().zip(self.shown_by(read));
+            let twice = items.find(|(item, append)| match append {
+                Some(append) => std::mem::replace(&mut seen_in[*append as usize], number) == number,
+                None => !strangers.insert(*item),
+            });
+            let Some((twice, _)) = twice else { continue };
             let words = by(self.spec, read.operation);
             let append = self.append_of(twice);
             let message = format!("{words} shows {twice} twice, though it was appended once at most");
@@ -255,22 +282,22 @@ impl<'h> Log<'h> {
         }
         for read in &self.reads {
             let words = LazyCell::new(|| by(self.spec, read.operation));
-            for item in read.items {
+            for (item, append) in read.items.iter().zip(self.shown_by(read)) {
                 let words = &words;
-                let Some(append) = self.append_of(item) else {
+                let Some(append) = append.map(|append| &self.appends[append as usize]) else {
                     let message = format!("{} shows {item}, which nobody appended", **words);
                     let mut violation = self.violation("phantom", message.clone(), vec![read.id], Vec::new());
                     violation.steps = vec![message];
                     return Some(violation);
                 };
-                let operations = vec![append.id, read.id];
+                let operations = || vec![append.id, read.id];
                 if append.operation.completion == Completion::Fail {
                     let message = format!(
                         "{} shows {item} although {} had failed",
                         **words,
                         by(self.spec, append.operation)
                     );
-                    let mut violation = self.violation("phantom", message.clone(), operations, Vec::new());
+                    let mut violation = self.violation("phantom", message.clone(), operations(), Vec::new());
                     violation.steps = vec![
                         format!("{} failed, so it must never take effect", by(self.spec, append.operation)),
                         message,
@@ -287,7 +314,7 @@ impl<'h> Log<'h> {
                         real_time(self.spec, (read.id, read.operation), (append.id, append.operation)),
                         self.shows(append, read),
                     ];
-                    return Some(self.violation("phantom", message, operations, edges));
+                    return Some(self.violation("phantom", message, operations(), edges));
                 }
             }
         }
@@ -299,7 +326,7 @@ impl<'h> Log<'h> {
         for read in &self.reads {
             // The append that was invoked last among those of the elements so far.
             let mut latest: Option<&Append<'h>> = None;
-            for append in read.items.iter().filter_map(|item| self.append_of(item)) {
+            for append in self.appends_in(read) {
                 if let Some(late) = latest.filter(|late| append.operation.precedes(late.operation)) {
                     let message = format!(
                         "{} shows {} before {} although {} had been acknowledged before {} began",
@@ -342,24 +369,27 @@ impl<'h> Log<'h> {
         let known = sorted(&mut self.appends.iter().map(|append| append.known));
         let settled = sorted(&mut stale_until.iter().copied());
         let (mut lost, mut stale) = (None, None);
-        let mut shown = FxHashSet::default();
-        for read in &self.reads {
+        let mut shown_in = vec![usize::MAX; self.appends.len()];
+        for (number, read) in self.reads.iter().enumerate() {
             let began = read.operation.invoked;
-            shown.clear();
-            shown.extend(read.items.iter().filter_map(|item| self.by_element.get(item).copied()));
             let before = |stamps: &[u64]| stamps.partition_point(|stamp| *stamp < began);
             let is_known = |append: usize| self.appends[append].known < began;
             let would_be_lost = |append: usize| stale_until[append] < began;
             // Counted first, so that the appends are gone through for two reads at most.
-            let present = shown.iter().filter(|append| is_known(**append)).count();
-            let present_settled = shown.iter().filter(|append| would_be_lost(**append)).count();
+            let (mut present, mut present_settled) = (0, 0);
+            for append in self.shown_by(read).iter().flatten().map(|append| *append as usize) {
+                if std::mem::replace(&mut shown_in[append], number) != number {
+                    present += usize::from(is_known(append));
+                    present_settled += usize::from(would_be_lost(append));
+                }
+            }
             let missing_lost = before(&settled) - present_settled;
             let missing_stale = before(&known) - present - missing_lost;
             if !(lost.is_none() && missing_lost > 0 || stale.is_none() && missing_stale > 0) {
                 continue;
             }
             for (index, append) in self.appends.iter().enumerate() {
-                if !is_known(index) || shown.contains(&index) {
+                if !is_known(index) || shown_in[index] == number {
                     continue;
                 }
                 let slot = if would_be_lost(index) { &mut lost } else { &mut stale };
@@ -389,8 +419,9 @@ impl<'h> Log<'h> {
             self.appends.iter().map(|append| acknowledged(append).unwrap_or(u64::MAX)).collect();
         for read in &self.reads {
             let before = read.operation.invoked.saturating_sub(1);
-            for append in read.items.iter().filter_map(|item| self.by_element.get(item)) {
-                until[*append] = until[*append].max(before);
+            for append in self.shown_by(read).iter().flatten() {
+                let until = &mut until[*append as usize];
+                *until = before.max(*until);
             }
         }
         until
@@ -399,13 +430,15 @@ impl<'h> Log<'h> {
     /// An acknowledged append that no read shows, though one shows an append that began only afterwards: the
     /// read itself may have begun before the acknowledgement.
     fn overtaken(&self) -> Option<Violation> {
-        let shown: FxHashSet<&Value> = self.reads.iter().flat_map(|read| read.items).collect();
-        let never_shown = self.appends.iter().filter(|append| {
-            matches!(append.operation.completion, Completion::Ok(_)) && !shown.contains(append.element)
-        });
+        let mut is_shown = vec![false; self.appends.len()];
+        self.shown.iter().flatten().for_each(|append| is_shown[*append as usize] = true);
+        let acknowledged = |append: &&Append<'h>| matches!(append.operation.completion, Completion::Ok(_));
+        let appends = self.appends.iter().zip(is_shown);
+        let never_shown =
+            appends.filter_map(|(append, is_shown)| (!is_shown).then_some(append)).filter(acknowledged);
         let lost = never_shown.min_by_key(|append| append.operation.returned)?;
         let (read, later) = self.reads.iter().find_map(|read| {
-            let mut appends = read.items.iter().filter_map(|item| self.append_of(item));
+            let mut appends = self.appends_in(read);
             appends.find(|later| lost.operation.precedes(later.operation)).map(|later| (read, later))
         })?;
         let message = format!(

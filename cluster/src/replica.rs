@@ -424,32 +424,34 @@ impl<M: Machine> Replica<M> {
 
     /// Applies everything that became applicable, in slot order.
     fn apply(&mut self, config: &ReplicaConfig, effects: &mut Effects<Self>) {
-        let mut batch: Vec<Slot> = (self.applied.0 + 1..=self.paxos.log().commit().0).map(Slot).collect();
         if config.bugs.has(Bug::AppliedAcrossHole) {
-            batch.clear();
-            let mut from = self.applied.next();
-            while let Some(slot) = self.paxos.log().chosen_from(from) {
-                batch.push(slot);
-                from = slot.next();
+            while let Some(slot) = self.paxos.log().chosen_from(self.applied.next()) {
+                self.apply_slot(config, slot, effects);
             }
         }
+        let commit = self.paxos.log().commit();
         if config.bugs.has(Bug::HashOrderApply) {
             let seed = Digest::new(u64::from(config.id.0)).word(self.incarnation);
+            let mut batch: Vec<Slot> = (self.applied.0 + 1..=commit.0).map(Slot).collect();
             batch.sort_by_key(|slot| seed.word(slot.0).finish());
+            batch.into_iter().for_each(|slot| self.apply_slot(config, slot, effects));
         }
-        for slot in batch {
-            self.apply_slot(config, slot, effects);
+        while self.applied < commit {
+            self.apply_slot(config, self.applied.next(), effects);
         }
     }
 
     fn apply_slot(&mut self, config: &ReplicaConfig, slot: Slot, effects: &mut Effects<Self>) {
-        let entry = self.paxos.log().chosen(slot).expect("only chosen slots are applied").clone();
         self.applied = self.applied.max(slot);
+        let mut early = None;
         if config.bugs.has(Bug::SnapshotBeforeApply) {
+            early = self.paxos.log().chosen(slot).cloned();
             self.compact(config, effects);
         }
+        let entry = early.as_ref().or_else(|| self.paxos.log().chosen(slot));
+        let entry = entry.expect("only chosen slots are applied");
         let waiter = self.waiting.take(slot);
-        let execution = match &entry {
+        let execution = match entry {
             Entry::Noop => None,
             // Damage taken for data may number a request 0.
             Entry::Command(request) if request.seq == 0 => None,

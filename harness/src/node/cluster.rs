@@ -18,7 +18,7 @@ use squall_workloads::{Client, OpError, Workload};
 use tokio::sync::Notify;
 use turmoil::net::UdpSocket;
 
-use crate::sim::{CLIENTS, Datagram, EventLoop, Server, World};
+use crate::sim::{CLIENTS, EventLoop, Sent, Server, World};
 use crate::system::{NodeContext, NodeName, SimulatedWorld, System};
 use crate::trial::Simulator;
 
@@ -129,9 +129,9 @@ impl Plug {
         }
         let mut result = Ok(());
         world.advance(host, &mut |to, datagram| {
-            let Datagram::Bytes(bytes) = datagram else { unreachable!("a world on a wire sends bytes") };
+            let Sent::Bytes(bytes) = &*datagram else { unreachable!("a world on a wire sends bytes") };
             if result.is_ok() {
-                result = self.socket.try_send_to(&bytes, self.addresses[to]).map(drop);
+                result = self.socket.try_send_to(bytes, self.addresses[to]).map(drop);
             }
         });
         result

@@ -11,19 +11,50 @@ use crate::nemesis::Endpoint;
 
 use super::frame::Datagram;
 
+/// No time at all.
+const NEVER: Micros = Micros(u64::MAX);
+
 /// Something that happens at a time.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
-    /// A datagram leaves for the host of a node.
-    Datagram { to: Endpoint, datagram: Datagram },
+    /// A datagram leaves for a host.
+    Datagram { host: u32, datagram: Datagram },
     /// A timer runs out, or was armed again and will run out later.
-    Timer { place: Endpoint, number: u64 },
+    Timer { place: Place, number: u64 },
     /// A sync ends.
-    Sync { place: Endpoint, incarnation: u64 },
+    Sync { place: Place, incarnation: u64 },
     /// A node is no longer busy.
-    Wake(Endpoint),
+    Wake(Place),
     /// A node that stopped by itself starts again.
-    Reboot(Endpoint),
+    Reboot(Place),
+}
+
+/// Where a node is, in half the memory: what waits in an agenda is moved about a lot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u32);
+
+impl Place {
+    /// Clients are counted from here.
+    const FIRST_CLIENT: u32 = 1 << 16;
+}
+
+impl From<Endpoint> for Place {
+    fn from(endpoint: Endpoint) -> Self {
+        let number = |index: usize| u32::try_from(index).expect("few nodes");
+        match endpoint {
+            Endpoint::Server(index) => Self(number(index)),
+            Endpoint::Client(index) => Self(Self::FIRST_CLIENT + number(index)),
+        }
+    }
+}
+
+impl From<Place> for Endpoint {
+    fn from(Place(number): Place) -> Self {
+        match number.checked_sub(Place::FIRST_CLIENT) {
+            Some(client) => Self::Client(client as usize),
+            None => Self::Server(number as usize),
+        }
+    }
 }
 
 /// A place in the order of what happens: the time, then the number of the plan.
@@ -65,6 +96,8 @@ impl Eq for Planned {}
 #[derive(Debug)]
 pub(crate) struct Agenda {
     hosts: Vec<BinaryHeap<Planned>>,
+    /// Per host, when the first item is due: asked for in every step.
+    soonest: Vec<Micros>,
     current: usize,
     planned: u64,
 }
@@ -72,7 +105,8 @@ pub(crate) struct Agenda {
 impl Agenda {
     pub(crate) fn new(hosts: usize) -> Self {
         assert!(hosts > 0, "a world has hosts");
-        Self { hosts: (0..hosts).map(|_| BinaryHeap::new()).collect(), current: 0, planned: 0 }
+        let soonest = vec![NEVER; hosts];
+        Self { hosts: (0..hosts).map(|_| BinaryHeap::new()).collect(), soonest, current: 0, planned: 0 }
     }
 
     /// Turns to the host whose node acts next: what that node plans is planned there.
@@ -96,6 +130,8 @@ impl Agenda {
     /// Plans an item on the current host, in a place that was taken before.
     pub(crate) fn push_at(&mut self, turn: Turn, item: Item) {
         assert!(turn.planned <= self.planned, "a place is taken before it is used");
+        let soonest = &mut self.soonest[self.current];
+        *soonest = turn.due.min(*soonest);
         self.hosts[self.current].push(Planned { turn, item });
     }
 
@@ -105,11 +141,14 @@ impl Agenda {
             return None;
         }
         self.turn_to(host);
-        self.hosts[host].pop().map(|planned| planned.item)
+        let items = &mut self.hosts[host];
+        let item = items.pop().map(|planned| planned.item);
+        self.soonest[host] = items.peek().map_or(NEVER, |planned| planned.turn.due);
+        item
     }
 
     /// Whether something of `host` is due at `now`.
     pub(crate) fn is_due(&self, host: usize, now: Micros) -> bool {
-        self.hosts[host].peek().is_some_and(|planned| planned.turn.due <= now)
+        self.soonest[host] <= now
     }
 }

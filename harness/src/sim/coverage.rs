@@ -11,7 +11,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::nemesis::Family;
 
-use super::tally::by_name;
+use super::tally::place_of;
 
 /// States of one run that are kept, at most.
 const STATES_MAX: usize = 4_096;
@@ -62,7 +62,8 @@ impl Watcher {
     }
 
     pub(crate) fn event(&mut self, kind: &'static str) {
-        *by_name(&mut self.counts, kind) += 1;
+        let place = place_of(&mut self.counts, kind);
+        self.counts[place].1 += 1;
     }
 
     /// Enters what has been counted under every family that stands.

@@ -11,21 +11,17 @@ use squall_cluster::node::NodeId;
 
 const HEADER_BYTES: usize = 20;
 
-/// What leaves one host for another.
+/// What leaves one host for another; its copies share what they say. (Every one waits in a queue or two, where a
+/// pointer is moved faster than what it points at.)
+pub(crate) type Datagram = Rc<Sent>;
+
+/// What a datagram says.
 #[derive(Clone, Debug)]
-pub(crate) enum Datagram {
-    /// As it was sent; its copies share what they say.
-    Whole(Rc<Sent>),
+pub(crate) enum Sent {
+    /// As it was put together, with the checksum that its bytes carry.
+    Whole { frame: Frame, checksum: u32 },
     /// For a wire, or damaged on the way.
     Bytes(Vec<u8>),
-}
-
-/// A datagram that was put together, and is taken apart by whom it reaches.
-#[derive(Clone, Debug)]
-pub(crate) struct Sent {
-    pub(crate) frame: Frame,
-    /// The one that its bytes carry.
-    pub(crate) checksum: u32,
 }
 
 /// A datagram, taken apart.
@@ -44,9 +40,19 @@ impl Frame {
         bytes.clear();
         bytes.extend_from_slice(&[0; HEADER_BYTES]);
         bytes[4..8].copy_from_slice(&self.from.0.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.to.0.to_le_bytes());
         bytes[12..].copy_from_slice(&self.incarnation.to_le_bytes());
         encode_onto(&self.message, bytes);
+        self.address(bytes);
+    }
+
+    /// Whether only the address tells it from the other.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        (self.from, self.incarnation) == (other.from, other.incarnation) && self.message == other.message
+    }
+
+    /// Turns the bytes of a datagram that says the same to somebody into this one.
+    pub(crate) fn address(&self, bytes: &mut [u8]) {
+        bytes[8..12].copy_from_slice(&self.to.0.to_le_bytes());
         let sum = crc32fast::hash(&bytes[4..]);
         bytes[..4].copy_from_slice(&sum.to_le_bytes());
         debug_assert_eq!(

@@ -29,7 +29,7 @@ pub(crate) mod world;
 
 pub use coverage::{Cell, Coverage};
 pub(crate) use event_loop::EventLoop;
-pub(crate) use frame::Datagram;
+pub(crate) use frame::Sent;
 pub(crate) use network::Latency;
 pub(crate) use stage::{CLIENTS, Stage};
 pub use tally::MessageCounts;

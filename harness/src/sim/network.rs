@@ -8,7 +8,7 @@ use squall_workloads::Decide;
 
 use crate::nemesis::{Endpoint, FaultId, LinkEffect};
 
-use super::tally::by_name;
+use super::tally::Kind;
 
 /// How much later a reordered message arrives, at most, in milliseconds.
 const REORDER_MS_MAX: u64 = 60;
@@ -55,21 +55,23 @@ pub(crate) struct Arrival {
 struct Link {
     cuts: Vec<FaultId>,
     effects: Vec<(FaultId, LinkEffect)>,
-    /// The millisecond of the last message and, per kind, how many it has seen.
+    /// The millisecond of the last message and, by the kind's number, how many it has seen.
     last_ms: u64,
-    sent: Vec<(&'static str, u64)>,
+    sent: Vec<u64>,
 }
 
 impl Link {
     /// The number of this message among those of its kind on this link in this millisecond.
-    fn count(&mut self, now_ms: u64, kind: &'static str) -> u64 {
+    fn count(&mut self, now_ms: u64, kind: Kind) -> u64 {
         if self.last_ms != now_ms {
             self.last_ms = now_ms;
             self.sent.clear();
         }
-        let sent = by_name(&mut self.sent, kind);
-        *sent += 1;
-        *sent - 1
+        if self.sent.len() <= kind.number {
+            self.sent.resize(kind.number + 1, 0);
+        }
+        self.sent[kind.number] += 1;
+        self.sent[kind.number] - 1
     }
 }
 
@@ -79,8 +81,6 @@ pub(crate) struct Network {
     servers: usize,
     endpoints: usize,
     links: Vec<Link>,
-    /// What is drawn with for each kind of message, once it has been needed.
-    words: Vec<(&'static str, Option<u64>)>,
     latency: Latency,
 }
 
@@ -90,7 +90,7 @@ impl Network {
         assert!(latency.min_ms <= latency.max_ms, "an empty range of latencies");
         let endpoints = servers + clients;
         let links = vec![Link::default(); endpoints * endpoints];
-        Self { servers, endpoints, links, words: Vec::new(), latency }
+        Self { servers, endpoints, links, latency }
     }
 
     fn position(&self, endpoint: Endpoint) -> usize {
@@ -140,14 +140,14 @@ impl Network {
         &mut self,
         decide: &Decide,
         (from, to): (Endpoint, Endpoint),
-        kind: &'static str,
+        kind: Kind,
         now_ms: u64,
         faulty: bool,
     ) -> Fate {
         let latency = self.latency;
         let place = self.position(from) * self.endpoints + self.position(to);
         let line = place as u64;
-        let word = *by_name(&mut self.words, kind).get_or_insert_with(|| kind_word(kind));
+        let word = kind.word;
         let link = &mut self.links[place];
         let nth = link.count(now_ms, kind);
         let mut fate = Fate::default();
@@ -159,7 +159,7 @@ impl Network {
         let base = draw.range(latency.min_ms..=latency.max_ms);
         let mut first = Arrival { after_ms: base, corrupt: None };
         for (fault, effect) in link.effects.iter().filter(|_| faulty) {
-            if !effect.kinds.is_empty() && !effect.kinds.iter().any(|name| name == kind) {
+            if !effect.kinds.is_empty() && !effect.kinds.iter().any(|name| name == kind.name) {
                 continue;
             }
             // Each fault decides from a point of its own, so that taking one away leaves the others' choices.
@@ -191,10 +191,4 @@ impl Network {
         fate.first = Some(first);
         fate
     }
-}
-
-/// A message kind as a number that is the same in every process.
-fn kind_word(kind: &str) -> u64 {
-    kind.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

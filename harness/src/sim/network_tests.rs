@@ -5,6 +5,7 @@ use squall_workloads::Decide;
 use crate::nemesis::{Endpoint, LinkEffect};
 
 use super::network::{Arrival, Fate, Latency, Network};
+use super::tally::{Kind, Tally};
 
 const ONE: Endpoint = Endpoint::Server(0);
 const TWO: Endpoint = Endpoint::Server(1);
@@ -13,8 +14,12 @@ fn network() -> Network {
     Network::new(2, 1, Latency { min_ms: 1, max_ms: 5 })
 }
 
+fn kind(name: &'static str) -> Kind {
+    Tally::default().kind(name)
+}
+
 fn send(network: &mut Network, now_ms: u64) -> Fate {
-    network.decide(&Decide::new(1), (ONE, TWO), "accept", now_ms, true)
+    network.decide(&Decide::new(1), (ONE, TWO), kind("accept"), now_ms, true)
 }
 
 fn first(fate: &Fate) -> &Arrival {
@@ -43,7 +48,7 @@ fn a_cut_is_one_way_and_ends_with_its_fault_alone() {
     network.cut(3, ONE, TWO);
     network.cut(4, ONE, TWO);
     assert!(send(&mut network, 1).arrivals().next().is_none());
-    let back = network.decide(&Decide::new(1), (TWO, ONE), "accept", 1, true);
+    let back = network.decide(&Decide::new(1), (TWO, ONE), kind("accept"), 1, true);
     assert_eq!(back.arrivals().count(), 1);
     network.lift(3);
     assert_eq!(network.cut_by(ONE, TWO), Some(4));
@@ -77,7 +82,7 @@ fn a_filter_spares_other_kinds() {
 fn a_decision_hangs_on_its_point_and_not_on_what_was_sent_before() {
     let mut busy = network();
     for now_ms in 0..50 {
-        busy.decide(&Decide::new(1), (ONE, TWO), "heartbeat", now_ms, true);
+        busy.decide(&Decide::new(1), (ONE, TWO), kind("heartbeat"), now_ms, true);
     }
     assert_eq!(send(&mut busy, 50), send(&mut network(), 50));
 }

@@ -193,7 +193,7 @@ impl<N: Node<Event: Announced>> Slot<N> {
         let cost: u64 = self.slow.iter().filter(|_| !self.sheltered).map(|(_, cost)| cost.0).sum();
         if cost > 0 {
             self.busy_until = Micros(around.now.0 + cost);
-            around.agenda.push(self.busy_until, Item::Wake(self.place));
+            around.agenda.push(self.busy_until, Item::Wake(self.place.into()));
         }
         let own = self.clock.own(around.now);
         let mut effects = std::mem::take(&mut self.spare);
@@ -324,7 +324,7 @@ impl<N: Node<Event: Announced>> Slot<N> {
         around.bites.extend(slow_sync.map(|(fault, _)| *fault));
         let due = Micros(around.now.0 + Micros::from_millis(draw.range(min..=max) + extra).0);
         self.syncing = Some(self.writes);
-        around.agenda.push(due, Item::Sync { place: self.place, incarnation: self.incarnation });
+        around.agenda.push(due, Item::Sync { place: self.place.into(), incarnation: self.incarnation });
     }
 
     fn change_timer(&mut self, change: TimerChange<N::Timer>, around: &mut Surroundings<'_>) {
@@ -357,7 +357,7 @@ impl<N: Node<Event: Announced>> Slot<N> {
             self.down_by = Some(*fault);
             return;
         }
-        around.agenda.push(Micros(around.now.0 + REBOOT_AFTER.0), Item::Reboot(self.place));
+        around.agenda.push(Micros(around.now.0 + REBOOT_AFTER.0), Item::Reboot(self.place.into()));
     }
 }
 

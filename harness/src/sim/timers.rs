@@ -64,7 +64,7 @@ impl<T: Copy + Eq> Timers<T> {
         entry.armed = Some(arming);
         if entry.planned.is_none_or(|planned| planned.turn > arming.turn) {
             entry.planned = Some(arming);
-            agenda.push_at(arming.turn, Item::Timer { place, number: arming.number });
+            agenda.push_at(arming.turn, Item::Timer { place: place.into(), number: arming.number });
         }
     }
 
@@ -80,7 +80,7 @@ impl<T: Copy + Eq> Timers<T> {
             return Some(entry.timer);
         }
         entry.planned = Some(arming);
-        agenda.push_at(arming.turn, Item::Timer { place, number: arming.number });
+        agenda.push_at(arming.turn, Item::Timer { place: place.into(), number: arming.number });
         None
     }
 }

@@ -43,7 +43,7 @@ impl<N: Server> World<N> {
             if slot.caught == Some(fault) {
                 slot.caught = None;
                 self.agenda.turn_to(index);
-                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index)));
+                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index).into()));
             }
         }
     }
@@ -59,7 +59,7 @@ impl<N: Server> World<N> {
             slot.paused.retain(|by| *by != fault);
             if slot.paused.is_empty() {
                 self.agenda.turn_to(index);
-                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index)));
+                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index).into()));
                 self.node_event(index, "resume", String::new());
             }
         }

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::nemesis::{DiskLoss, Endpoint, FaultId, Moment, Surface};
 
-use super::agenda::{Agenda, Item};
+use super::agenda::{Agenda, Item, Place};
 use super::clock::Clock;
 use super::coverage::Watcher;
 use super::disk::Disk;
@@ -106,8 +106,9 @@ pub(crate) struct World<N: Server> {
     pub(super) breaches: Vec<(Micros, Breach)>,
     pub(super) events: Vec<NodeEvent>,
     pub(super) messages: Tally,
-    /// Where datagrams are put together.
+    /// Where datagrams are put together; it holds the one that was sent last.
     buffer: Vec<u8>,
+    last_sent: Option<Datagram>,
     pub(super) bites: Vec<FaultId>,
     pub(super) effective: BTreeMap<FaultId, u64>,
     /// Servers on which, and between which, no fault acts now.
@@ -181,6 +182,7 @@ impl<N: Server> World<N> {
             events: Vec::new(),
             messages: Tally::default(),
             buffer: Vec::new(),
+            last_sent: None,
             bites: Vec::new(),
             effective: BTreeMap::new(),
             sheltered: Vec::new(),
@@ -232,7 +234,7 @@ impl<N: Server> World<N> {
             slot.set_disk_flags();
             if is_new && !slot.paused.is_empty() {
                 self.agenda.turn_to(index);
-                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index)));
+                self.agenda.push(self.now, Item::Wake(Endpoint::Server(index).into()));
             }
         }
         self.sheltered = sheltered;
@@ -271,24 +273,20 @@ impl<N: Server> World<N> {
     pub(crate) fn advance(&mut self, host: usize, wire: &mut impl FnMut(usize, Datagram)) {
         while let Some(item) = self.agenda.pop(host, self.now) {
             match item {
-                Item::Datagram { to, datagram } => wire(self.host_of(to), datagram),
+                Item::Datagram { host, datagram } => wire(host as usize, datagram),
                 Item::Timer { place, number } => self.timer_due(place, number),
                 Item::Sync { place, incarnation } => self.sync_due(place, incarnation),
                 Item::Wake(place) => self.wake(place),
-                Item::Reboot(Endpoint::Server(index)) => self.start(index),
-                Item::Reboot(Endpoint::Client(_)) => unreachable!("clients have no disk that fails"),
+                Item::Reboot(place) => self.reboot(place),
             }
         }
     }
 
     /// A datagram arrived.
     pub(crate) fn receive(&mut self, datagram: Datagram) {
-        match datagram {
-            Datagram::Bytes(bytes) => self.receive_bytes(&bytes),
-            Datagram::Whole(sent) => {
-                let Sent { frame, checksum } = Rc::unwrap_or_clone(sent);
-                self.arrive(frame, checksum);
-            }
+        match Rc::unwrap_or_clone(datagram) {
+            Sent::Bytes(bytes) => self.receive_bytes(&bytes),
+            Sent::Whole { frame, checksum } => self.arrive(frame, checksum),
         }
     }
 
@@ -303,13 +301,12 @@ impl<N: Server> World<N> {
     fn arrive(&mut self, frame: Frame, checksum: u32) {
         let (Some(from), Some(to)) = (self.endpoint(frame.from), self.endpoint(frame.to)) else { return };
         self.note(5, u64::from(frame.to.0) << 32 | u64::from(checksum));
-        let kind = frame.message.kind();
         let cut = if self.is_sheltered(from, to) { None } else { self.network.cut_by(from, to) };
         if let Some(cut) = cut {
             self.bites.push(cut);
-            self.messages.of(kind).dropped += 1;
+            self.drop_message(&frame.message);
             self.record("drop", frame.to, || {
-                format!("{kind} from {}: cut in flight by fault {cut}", frame.from)
+                format!("{} from {}: cut in flight by fault {cut}", frame.message.kind(), frame.from)
             });
             return;
         }
@@ -320,7 +317,7 @@ impl<N: Server> World<N> {
         match to {
             Endpoint::Server(index) => {
                 if self.servers[index].node.is_none() {
-                    self.messages.of(kind).dropped += 1;
+                    self.drop_message(&message);
                 }
                 let outputs = self.servers[index].feed(Input::Message { from, message }, &mut around!(self));
                 self.server_outputs(index, outputs);
@@ -332,8 +329,14 @@ impl<N: Server> World<N> {
         }
     }
 
-    fn timer_due(&mut self, place: Endpoint, number: u64) {
-        match place {
+    /// Counts a message that reached nobody.
+    fn drop_message(&mut self, message: &Message) {
+        let kind = self.messages.kind(message.kind());
+        self.messages.of(kind).dropped += 1;
+    }
+
+    fn timer_due(&mut self, place: Place, number: u64) {
+        match place.into() {
             Endpoint::Server(index) => {
                 let Some(timer) = self.servers[index].timer_due(number, &mut self.agenda) else { return };
                 self.note(1, (index as u64) << 32 | number);
@@ -348,8 +351,8 @@ impl<N: Server> World<N> {
         }
     }
 
-    fn sync_due(&mut self, place: Endpoint, incarnation: u64) {
-        let Endpoint::Server(index) = place else { unreachable!("clients have no disk") };
+    fn sync_due(&mut self, place: Place, incarnation: u64) {
+        let Endpoint::Server(index) = place.into() else { unreachable!("clients have no disk") };
         self.note(2, index as u64);
         let failures = self.servers[index].disk_failures;
         let outputs = self.servers[index].sync_due(incarnation, &mut around!(self));
@@ -357,8 +360,8 @@ impl<N: Server> World<N> {
         self.server_outputs(index, outputs);
     }
 
-    fn wake(&mut self, place: Endpoint) {
-        match place {
+    fn wake(&mut self, place: Place) {
+        match place.into() {
             Endpoint::Server(index) => {
                 let outputs = self.servers[index].wake(&mut around!(self));
                 self.server_outputs(index, outputs);
@@ -409,8 +412,8 @@ impl<N: Server> World<N> {
         let (Some(source), Some(target)) = (self.endpoint(frame.from), self.endpoint(frame.to)) else {
             return;
         };
-        let kind = frame.message.kind();
-        frame.encode_into(&mut self.buffer);
+        let kind = self.messages.kind(frame.message.kind());
+        self.put_together(&frame);
         let faulty = !self.is_sheltered(source, target);
         let now_ms = self.now.0 / 1_000;
         let fate = self.network.decide(&self.terrain.decide, (source, target), kind, now_ms, faulty);
@@ -427,16 +430,33 @@ impl<N: Server> World<N> {
             format!("to {to}, arriving after {arrivals:?} ms, faults {causes:?}: {:?}", frame.message)
         });
         let bytes = &self.buffer;
-        let sent = Rc::new(Sent { frame, checksum: frame::checksum(bytes) });
+        let intact = Rc::new(if self.terrain.wired {
+            Sent::Bytes(bytes.clone())
+        } else {
+            Sent::Whole { frame, checksum: frame::checksum(bytes) }
+        });
+        if !self.terrain.wired {
+            self.last_sent = Some(Rc::clone(&intact));
+        }
+        let host = u32::try_from(self.host_of(target)).expect("few hosts");
         for arrival in fate.arrivals() {
             let datagram = match arrival.corrupt {
-                Some(bit) => Datagram::Bytes(damaged(bytes, bit)),
-                None if self.terrain.wired => Datagram::Bytes(bytes.clone()),
-                None => Datagram::Whole(Rc::clone(&sent)),
+                Some(bit) => Rc::new(Sent::Bytes(damaged(bytes, bit))),
+                None => Rc::clone(&intact),
             };
             // The wire itself takes one millisecond.
             let due = Micros(self.now.0 + Micros::from_millis(arrival.after_ms - 1).0);
-            self.agenda.push(due, Item::Datagram { to: target, datagram });
+            self.agenda.push(due, Item::Datagram { host, datagram });
+        }
+    }
+
+    /// Writes a datagram into the buffer. Much is said to several servers in a row: then only the address is new.
+    fn put_together(&mut self, frame: &Frame) {
+        match self.last_sent.as_deref() {
+            Some(Sent::Whole { frame: last, .. }) if last.says_the_same_as(frame) => {
+                frame.address(&mut self.buffer);
+            }
+            _ => frame.encode_into(&mut self.buffer),
         }
     }
 
@@ -491,6 +511,13 @@ impl<N: Server> World<N> {
         } else {
             let index = (id.0 as usize).checked_sub(1)?;
             (index < self.servers.len()).then_some(Endpoint::Server(index))
+        }
+    }
+
+    fn reboot(&mut self, place: Place) {
+        match place.into() {
+            Endpoint::Server(index) => self.start(index),
+            Endpoint::Client(_) => unreachable!("clients have no disk that fails"),
         }
     }
 

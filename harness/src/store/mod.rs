@@ -19,9 +19,9 @@ mod plan_file;
 mod record;
 mod soak_folder;
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::Hasher;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -46,6 +46,8 @@ pub use soak_folder::{SoakFolder, SoakPages};
 
 /// Folders of one name are numbered up to this.
 const NAMES_MAX: u32 = 1_000;
+/// How much of a file is hashed at once.
+const PIECE_BYTES: usize = 1 << 16;
 /// Bytes of a full recording before compression, at most.
 pub const TRACE_BYTES_MAX: usize = 64 << 20;
 
@@ -301,14 +303,25 @@ fn packed_trace(trace: &[TraceEntry]) -> std::io::Result<(Vec<u8>, u64)> {
 pub fn build_id() -> &'static str {
     static ID: OnceLock<String> = OnceLock::new();
     ID.get_or_init(|| {
-        let program = std::env::current_exe().and_then(fs::read);
-        let hash = program.map_or("unknown".into(), |bytes| {
-            let mut hasher = SipHasher13::new_with_keys(0, 0);
-            hasher.write(&bytes);
-            format!("{:032x}", hasher.finish128().as_u128())
-        });
+        let hash = std::env::current_exe().and_then(hash_of_file);
+        let hash = hash.map_or("unknown".into(), |hash| format!("{hash:032x}"));
         format!("{}-{hash}", env!("CARGO_PKG_VERSION"))
     })
+}
+
+/// A hash of a file of any size, piece by piece: a program has a hundred megabytes, few runs need as many.
+fn hash_of_file(path: PathBuf) -> std::io::Result<u128> {
+    let mut file = BufReader::with_capacity(PIECE_BYTES, File::open(path)?);
+    let mut hasher = SipHasher13::new_with_keys(0, 0);
+    loop {
+        let piece = file.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(hasher.finish128().as_u128());
+        }
+        hasher.write(piece);
+        let length = piece.len();
+        file.consume(length);
+    }
 }
 
 #[cfg(test)]

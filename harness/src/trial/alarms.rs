@@ -19,6 +19,8 @@ type Place = (Micros, u64);
 #[derive(Debug, Default)]
 struct Book {
     now: Micros,
+    /// Before this time nobody need be woken.
+    soonest: Micros,
     set: BTreeMap<Place, Waker>,
     numbered: u64,
 }
@@ -33,11 +35,15 @@ impl Alarms {
         let mut book = self.0.borrow_mut();
         assert!(now >= book.now, "simulated time never goes backwards");
         book.now = now;
+        if now < book.soonest {
+            return;
+        }
         while let Some(first) = book.set.first_entry()
             && first.key().0 <= now
         {
             first.remove().wake();
         }
+        book.soonest = book.set.first_key_value().map_or(Micros(u64::MAX), |((due, _), _)| *due);
     }
 
     /// Ends `span` from now.
@@ -83,6 +89,7 @@ impl Future for Sleep {
             (self.due, book.numbered)
         });
         self.place = Some(place);
+        book.soonest = self.due.min(book.soonest);
         book.set.insert(place, context.waker().clone());
         Poll::Pending
     }

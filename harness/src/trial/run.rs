@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 use squall_checker::Violation;
+use squall_cluster::encoding::encode_onto;
 use squall_cluster::node::Micros;
 use squall_workloads::{Client, Workload};
 use std::hash::Hasher;
@@ -248,8 +249,10 @@ where
         self.stage.step().map_err(|panics| -> Vec<_> {
             panics.into_iter().map(|text| panic_violation(now, &text)).collect()
         })?;
-        if self.breach.is_none() {
-            self.breach = self.system.probe().err();
+        if self.breach.is_none()
+            && let Err(breach) = self.system.probe()
+        {
+            self.breach = Some(breach);
         }
         // What is wrong is told at the end.
         if self.manner.until_breach && self.breach.is_some() { Err(Vec::new()) } else { Ok(()) }
@@ -439,11 +442,12 @@ where
             chaos_operations: self.chaos_operations,
         };
         let mut outcome = judge(&*self.workload, evidence);
-        let mut text = Vec::new();
+        // The lines of one plan agree on the types of their values: nothing in them need say what it is.
+        let mut bytes = Vec::new();
         for line in &outcome.lines {
-            text.clear();
-            serde_json::to_writer(&mut text, line).expect("a line is plain data");
-            digest.write(&text);
+            bytes.clear();
+            encode_onto(line, &mut bytes);
+            digest.write(&bytes);
         }
         outcome.phases = self.phases;
         outcome.simulated_us = simulated_us;
