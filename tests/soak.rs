@@ -61,6 +61,7 @@ fn counts(soak: &Path) -> Value {
         "completed_operations_per_seed_median",
         "recovery_first_ms",
         "recovery_all_ms",
+        "coverage",
     ];
     keys.iter().map(|key| serde_json::json!([key, summary[key]])).collect()
 }
@@ -263,13 +264,18 @@ fn everything_at_once_names_each_mode_and_workload() {
         "soak --mode all --workload all --duration 500ms --clients 4 --seeds 0..120 --vacuous-max 100 --json",
     );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let text = String::from_utf8(output.stdout).expect("text");
+    let text = String::from_utf8(output.stdout.clone()).expect("text");
     let summary: Value = serde_json::from_str(text.lines().last().expect("a summary")).expect("JSON");
     assert_eq!((&summary["mode"], &summary["workload"]), (&"all".into(), &"all".into()));
     let configurations = summary["configurations"].as_array().expect("configurations");
+    let coverage = summary["coverage"].as_array().expect("tables");
     for (_, mode, _) in squall::soak::MODES {
         assert!(configurations.iter().any(|line| line["mode"] == *mode), "{mode}");
+        let table = coverage.iter().find(|table| table["mode"] == *mode).expect("a table per mode");
+        assert!(table["coverage"]["executed"]["none"].as_u64() > Some(5), "{table}");
+        assert!(stderr(&output).contains(&format!("coverage            {mode}: ")), "{}", stderr(&output));
     }
+    assert!(!stderr(&output).contains("yet seen"), "{}", stderr(&output));
     assert!(
         summary["simulated_ms"].as_u64() > Some(0)
             && summary["faults"]["partition"]["injected"].as_u64() > Some(0)

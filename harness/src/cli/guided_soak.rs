@@ -4,7 +4,6 @@
 //! is stored as a plan. A line is written per batch of runs, with what they taught; started again after being killed,
 //! the search is made again from these lines, and goes on where it was.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use squall_checker::Verdict;
 
 use crate::clocks::{Moment, Stopwatch};
-use crate::guided::{Candidate, Guided, Lesson, holes, impossibilities, table};
-use crate::nemesis::Family;
-use crate::soak::{Charter, Experiment, FAILURES_MAX, Seeds, Wanted, mode_of};
+use crate::guided::{Candidate, Guided, Lesson};
+use crate::soak::{Charter, CoverageTable, Experiment, FAILURES_MAX, Seeds, Wanted};
 use crate::store::{SCHEMA, SoakFolder, Store, build_id};
 use crate::trial::Outcome;
 
@@ -55,20 +53,16 @@ struct BatchLine {
 }
 
 #[derive(Serialize)]
-struct GuidedLine {
+struct GuidedLine<'a> {
     schema: u32,
     verdict: Verdict,
-    mode: String,
     seed_first: u64,
     runs: u64,
     corpus: usize,
     states: usize,
-    /// Per event and family, runs in which the one occurred while the other stood.
-    coverage: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    /// Pairs that could be and were not reached.
-    holes: Vec<String>,
-    /// What cannot be, by reason.
-    impossible: BTreeMap<&'static str, Vec<String>>,
+    /// The mode, and what was reached in it.
+    #[serde(flatten)]
+    covered: &'a CoverageTable,
     failures: Vec<String>,
 }
 
@@ -173,29 +167,21 @@ impl GuidedSoak<'_> {
 
     fn end(&self, folder: SoakFolder, progress: &Progress) -> anyhow::Result<Exit> {
         let (search, verdict) = (&progress.search, progress.verdict());
-        let mode = mode_of(&self.experiment.config().mode)?;
         let (runs, corpus, states) = (search.runs(), search.corpus(), search.states());
         self.console.verdict(
             verdict,
             &format!("{verdict}: {runs} runs, {states} states of the cluster, {corpus} plans kept"),
         );
-        self.console.say(table(mode, search.cells()));
+        self.console.say(search.covered().text());
         self.console.say(format!("  results:   {}", folder.path().display()));
-        let mut coverage: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for ((kind, family), runs) in search.cells() {
-            coverage.entry(*kind).or_default().insert(family.map_or("none", Family::name), *runs);
-        }
         let line = GuidedLine {
             schema: SCHEMA,
             verdict,
-            mode: mode.name().to_owned(),
             seed_first: self.seeds.start,
             runs,
             corpus,
             states,
-            coverage,
-            holes: holes(mode, search.cells()),
-            impossible: impossibilities(mode),
+            covered: search.covered(),
             failures: progress.failures.clone(),
         };
         folder

@@ -5,7 +5,7 @@ use std::path::Path;
 use squall_checker::Verdict;
 
 use crate::report::soak as report;
-use crate::soak::{FAILURES_MAX, FAILURES_PER_CAUSE_MAX, SeedReport, Summary};
+use crate::soak::{CoverageTable, FAILURES_MAX, FAILURES_PER_CAUSE_MAX, SeedReport, Summary};
 use crate::store::{SoakPages, append_file};
 
 use super::console::{Console, complain, complain_error};
@@ -14,6 +14,8 @@ use super::recording::tell;
 
 /// Groups of failures that are told, at most; the page has them all.
 const GROUPS_MAX: usize = 10;
+/// Gaps in the coverage of a mode that are told, at most.
+const GAPS_MAX: usize = 6;
 
 /// Says what became of a seed, if it is not simply valid.
 pub(crate) fn tell_seed(console: &Console, report: &SeedReport, progress: &Progress<'_>) {
@@ -82,6 +84,10 @@ pub(crate) fn tell_summary(console: &Console, summary: &Summary) {
     }
     for line in group_lines(summary) {
         console.say(format!("  {line}"));
+    }
+    for table in &summary.coverage {
+        console.say(format!("  {}", coverage_line(table)));
+        console.detail(table.text());
     }
     let stored = summary.failures.iter().filter(|failure| failure.results.is_some()).count();
     if verdicts.invalid > stored as u64 {
@@ -166,6 +172,26 @@ fn configuration_lines(summary: &Summary) -> Vec<String> {
         )
     };
     summary.configurations.iter().map(line).collect()
+}
+
+/// How much of what can be was reached, and what was not.
+fn coverage_line(table: &CoverageTable) -> String {
+    let ((reached, possible), gaps) = (table.reached(), table.gaps());
+    let mut line = format!(
+        "coverage            {}: {reached} of {possible} pairs of event and family of faults",
+        table.mode().name()
+    );
+    if !gaps.is_empty() {
+        let told = gaps.iter().take(GAPS_MAX).cloned().collect::<Vec<_>>().join(", ");
+        line += &format!("; not {told}");
+    }
+    if gaps.len() > GAPS_MAX {
+        line += &format!(" and {} more: see index.html", gaps.len() - GAPS_MAX);
+    }
+    if !table.refuted().is_empty() {
+        line += &format!("; called impossible, yet seen: {}", table.refuted().join(", "));
+    }
+    line
 }
 
 /// Failures by cause.

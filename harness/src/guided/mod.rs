@@ -8,21 +8,19 @@
 
 mod lesson;
 mod mutate;
-mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use squall_checker::Verdict;
 use squall_workloads::Decide;
 
-use crate::sim::{Cell, Coverage};
-use crate::soak::{ClusterPlan, Experiment};
+use crate::sim::Coverage;
+use crate::soak::{ClusterPlan, CoverageTable, Experiment};
 use crate::trial::Outcome;
 
 pub use lesson::Lesson;
-pub use table::{holes, impossibilities, impossible, refuted, table};
 
 /// Plans that are made before anything of them is learned.
 pub const BATCH: usize = 8;
@@ -57,8 +55,7 @@ pub struct Guided {
     seed_first: u64,
     made: u64,
     corpus: Vec<Kept>,
-    /// Runs in which each pair occurred.
-    cells: BTreeMap<Cell, u64>,
+    covered: CoverageTable,
     /// States that occurred.
     states: BTreeSet<u64>,
     runs: u64,
@@ -68,12 +65,12 @@ impl Guided {
     /// A search that has seen nothing. Drawn plans are those of the seeds from the first one on.
     pub fn new(experiment: Experiment, seed_first: u64) -> Self {
         Self {
+            covered: CoverageTable::new(experiment.mode()),
             experiment,
             decide: Decide::new(seed_first).derive("guided", &[]),
             seed_first,
             made: 0,
             corpus: Vec::new(),
-            cells: BTreeMap::new(),
             states: BTreeSet::new(),
             runs: 0,
         }
@@ -106,7 +103,7 @@ impl Guided {
     /// Learns what the run of a plan reached. Runs are learned in the order of their plans.
     pub fn learn(&mut self, candidate: &Candidate, coverage: &Coverage) -> Lesson {
         let lesson = Lesson::of(coverage, |state| self.states.contains(state));
-        self.take(candidate, &lesson).expect("events of this build exist");
+        self.take(candidate, &lesson);
         lesson
     }
 
@@ -115,39 +112,33 @@ impl Guided {
     ///
     /// # Errors
     ///
-    /// If these are not the lessons of a whole batch, or they name an event that does not exist.
+    /// If these are not the lessons of a whole batch.
     pub fn recall(&mut self, lessons: &[Lesson]) -> Result<(), String> {
         if lessons.len() != BATCH {
             return Err(format!("{} runs where a batch has {BATCH}", lessons.len()));
         }
         let batch = self.batch();
-        batch.iter().zip(lessons).try_for_each(|(candidate, lesson)| self.take(candidate, lesson))
+        batch.iter().zip(lessons).for_each(|(candidate, lesson)| self.take(candidate, lesson));
+        Ok(())
     }
 
-    fn take(&mut self, candidate: &Candidate, lesson: &Lesson) -> Result<(), String> {
-        let cells = lesson.cells()?;
+    fn take(&mut self, candidate: &Candidate, lesson: &Lesson) {
         self.runs += 1;
-        let mut news = 0;
-        for cell in cells {
-            let count = self.cells.entry(cell).or_default();
-            news += usize::from(*count == 0);
-            *count += 1;
-        }
+        let mut news = self.covered.add(lesson.reached);
         news += lesson.states.iter().filter(|state| self.states.insert(**state)).count();
         if news == 0 {
-            return Ok(());
+            return;
         }
         self.corpus.push(Kept { plan: candidate.plan.clone(), news, children: 0 });
         if self.corpus.len() > CORPUS_MAX {
             let most = (0..self.corpus.len()).max_by_key(|at| (self.corpus[*at].children, *at));
             self.corpus.swap_remove(most.expect("a full corpus is not empty"));
         }
-        Ok(())
     }
 
-    /// Runs in which each pair of event and family occurred.
-    pub fn cells(&self) -> &BTreeMap<Cell, u64> {
-        &self.cells
+    /// Events that occurred, under which faults.
+    pub fn covered(&self) -> &CoverageTable {
+        &self.covered
     }
 
     /// Abstract states that were reached.

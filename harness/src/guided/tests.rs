@@ -56,7 +56,7 @@ fn only_what_is_new_is_kept() {
     search.learn(&candidate, &coverage);
     search.learn(&candidate, &coverage);
     assert_eq!((search.corpus(), search.runs()), (1, 2));
-    assert!(search.cells().values().all(|runs| *runs == 2) && search.states() > 1);
+    assert!(search.covered().cells().values().all(|runs| *runs == 2) && search.states() > 1);
 }
 
 #[test]
@@ -65,33 +65,6 @@ fn both_ways_find_a_bug_that_is_easy_to_find() {
     for is_guided in [false, true] {
         assert!(runs_to_find(&experiment, 0, 200, is_guided).is_some(), "guided: {is_guided}");
     }
-}
-
-#[test]
-fn the_table_names_its_holes_and_what_is_impossible() {
-    let cells =
-        BTreeMap::from([(("booted", None), 3), (("executed", Some(crate::nemesis::Family::Link)), 12)]);
-    let text = table(squall_cluster::bugs::Mode::Single, &cells);
-    assert!(text.contains("booted                         3         -"), "{text}");
-    assert!(
-        text.contains("holes: booted under partition") && text.contains("impossible: candidate"),
-        "{text}"
-    );
-    assert!(!text.contains("yet seen"), "{text}");
-}
-
-#[test]
-fn a_pair_can_be_impossible_where_the_event_is_not_and_a_wrong_reason_is_refuted() {
-    let mode = squall_cluster::bugs::Mode::Paxos;
-    let cells = BTreeMap::from([(("snapshot-restored", None), 1), (("view-chosen", None), 2)]);
-    let text = table(mode, &BTreeMap::new());
-    assert!(text.contains("impossible: snapshot-restored under no fault ("), "{text}");
-    assert!(
-        text.contains("snapshot-restored under process") && !text.contains("view-chosen under"),
-        "{text}"
-    );
-    assert_eq!(refuted(mode, &BTreeMap::new()), Vec::<String>::new());
-    assert_eq!(refuted(mode, &cells), ["snapshot-restored under no fault", "view-chosen under no fault"]);
 }
 
 /// A search that was killed after any batch goes on as if it had not been.
@@ -110,11 +83,8 @@ fn a_search_goes_on_from_its_lessons() {
         (whole.runs(), whole.states(), whole.corpus()),
         (again.runs(), again.states(), again.corpus())
     );
-    assert_eq!(whole.cells(), again.cells());
+    assert_eq!(whole.covered(), again.covered());
     let plans = |search: &mut Guided| search.batch().into_iter().map(|one| one.plan).collect::<Vec<_>>();
     assert_eq!(plans(&mut whole), plans(&mut again));
-    let mut wrong = Lesson::default();
-    wrong.cells.insert("no-such-event".into(), vec![None]);
-    assert!(again.recall(&vec![wrong; BATCH]).expect_err("refused").contains("no-such-event"));
     assert!(again.recall(&[]).is_err(), "half a batch says nothing");
 }

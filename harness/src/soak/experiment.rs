@@ -388,6 +388,11 @@ impl Experiment {
         &self.request.config
     }
 
+    /// What the cluster is run as.
+    pub fn mode(&self) -> Mode {
+        mode_of(&self.request.config.mode).expect("checked when this was made")
+    }
+
     /// The plan of one seed.
     pub fn plan(&self, seed: u64) -> ClusterPlan {
         let mut plan = self.workload.plan(&self.request, seed);

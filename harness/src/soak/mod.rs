@@ -7,6 +7,7 @@
 mod baseline;
 mod campaign;
 mod charter;
+mod coverage;
 mod distribution;
 mod experiment;
 mod groups;
@@ -15,6 +16,7 @@ mod merge;
 mod mutants;
 mod names;
 mod quota;
+mod reached;
 mod recovery;
 mod scenarios;
 mod seed_line;
@@ -34,6 +36,7 @@ use crate::trial::Outcome;
 pub use baseline::{Baseline, BaselineError, BaselineLine};
 pub use campaign::{ALL, Campaign, Member};
 pub use charter::Charter;
+pub use coverage::{CoverageTable, Covered};
 pub use distribution::{Distribution, Percentiles};
 pub use experiment::{
     Experiment, ExperimentError, MODES, PlanText, Wanted, bug_of, mode_of, scenario_of, simulator_of,
@@ -47,6 +50,7 @@ pub use mutants::{
 };
 pub use names::{UnknownName, table};
 pub use quota::{FAILURES_MAX, FAILURES_PER_CAUSE_MAX, Quota};
+pub use reached::Reached;
 pub use recovery::RecoveryLine;
 pub use scenarios::{SCENARIOS, Scenario};
 pub use seed_line::SeedLine;

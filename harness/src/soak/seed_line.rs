@@ -12,6 +12,8 @@ use crate::shrink::Cause;
 use crate::store::{FaultCounts, RunLine};
 use crate::trial::{Outcome, Recovery, recoveries};
 
+use super::reached::Reached;
+
 /// Violations that a line names, at most; the others are in the failure's folder, or in the run again.
 const VIOLATIONS_MAX: usize = 3;
 /// Operations that a violation names, at most.
@@ -36,6 +38,9 @@ pub struct SeedLine {
     /// How soon service was back after each healing, also during chaos.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub healings: Vec<Recovery>,
+    /// Which events occurred, under which families of faults.
+    #[serde(default, skip_serializing_if = "Reached::is_empty")]
+    pub reached: Reached,
     /// Whether a fault ran that the mode does not promise to survive.
     pub outside_model: bool,
     /// Why it is unknown or vacuous, and which bounds were hit.
@@ -60,6 +65,7 @@ impl SeedLine {
             families: families(outcome),
             recovery_us: outcome.recovery_us,
             healings: recoveries(outcome),
+            reached: Reached::of(&outcome.coverage),
             outside_model: outcome.outside_model,
             remarks,
             differs: None,

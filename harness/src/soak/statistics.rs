@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use squall_checker::Verdict;
+use squall_cluster::bugs::Mode;
 
 use crate::store::{FaultCounts, SCHEMA};
 use crate::trial::OperationCounts;
 
+use super::coverage::CoverageTable;
 use super::distribution::{Distribution, Percentiles};
+use super::experiment::mode_of;
 use super::groups::{FailureGroup, FailureTally, StoredFailure};
 use super::recovery::{RecoveryLine, RecoveryTally};
 use super::seed_line::SeedLine;
@@ -121,6 +124,7 @@ pub struct Tally {
     recovery_first_us: Distribution,
     recovery_all_us: Distribution,
     recovery: RecoveryTally,
+    coverage: BTreeMap<Mode, CoverageTable>,
     failures: FailureTally,
     not_deterministic: Vec<u64>,
     not_deterministic_count: u64,
@@ -166,7 +170,7 @@ pub struct ConfigurationLine {
 }
 
 /// What a soak came to; the last line of its JSON, and `summary.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// The format.
     pub schema: u32,
@@ -217,7 +221,6 @@ pub struct Summary {
     /// From healing to the last.
     pub recovery_all_ms: Percentiles,
     /// After every healing, also during chaos, by family of the faults that had stood.
-    #[serde(default)]
     pub recovery: BTreeMap<String, RecoveryLine>,
     /// See [`VerdictCounts::failure_probability_max`].
     pub failure_probability_max: Option<f64>,
@@ -229,6 +232,8 @@ pub struct Summary {
     pub configurations: Vec<ConfigurationLine>,
     /// Failures by cause.
     pub groups: Vec<FailureGroup>,
+    /// What the runs of each mode reached, and what not.
+    pub coverage: Vec<CoverageTable>,
 }
 
 /// What a summary says beside the counts.
@@ -269,6 +274,9 @@ impl Tally {
             self.recovery_all_us.add(all);
         }
         self.recovery.add(&line.healings);
+        if let Ok(mode) = mode_of(&run.mode) {
+            self.coverage.entry(mode).or_insert_with(|| CoverageTable::new(mode)).add(line.reached);
+        }
         if line.differs.is_some() {
             self.not_deterministic_count += 1;
             insert_bounded(&mut self.not_deterministic, run.seed, SEEDS_NAMED_MAX, |seed| *seed);
@@ -353,6 +361,7 @@ impl Tally {
             results: frame.results.clone(),
             configurations: self.configurations.iter().map(configuration_line).collect(),
             groups: self.failures.groups(frame.stored),
+            coverage: self.coverage.values().cloned().collect(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! [`index`] is a page like the report of a run; [`junit`] is what test reporters read; [`annotations`] and
 //! [`step_summary`] are what GitHub shows. None of them knows where it will be put.
 
+mod coverage;
 mod github;
 mod junit;
 mod page;

@@ -9,6 +9,7 @@ use squall_checker::Verdict;
 use crate::report::html::{STYLE, hash};
 use crate::soak::{FailureGroup, Summary};
 
+use super::coverage::Coverage;
 use super::{command, confidence_words, fault_words, significant};
 
 /// What this page adds to the style of reports.
@@ -26,6 +27,7 @@ struct Page<'a> {
     configurations: Vec<Vec<String>>,
     groups: Vec<Group>,
     families: Vec<Family>,
+    coverage: Vec<Coverage>,
     not_deterministic: Vec<String>,
 }
 
@@ -65,6 +67,7 @@ pub fn index(summary: &Summary) -> String {
         configurations: configurations(summary),
         groups: summary.groups.iter().map(group).collect(),
         families: families(summary),
+        coverage: summary.coverage.iter().map(Coverage::of).collect(),
         not_deterministic: summary.not_deterministic.iter().map(|seed| format!("{seed:#x}")).collect(),
     };
     page.render().expect("a template writes to memory")

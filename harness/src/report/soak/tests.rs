@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use squall_checker::Verdict;
+use squall_cluster::bugs::Mode;
 
 use super::*;
+use crate::nemesis::Family;
 use crate::shrink::Size;
-use crate::soak::{ConfigurationLine, Example, Percentiles, Summary, VerdictCounts};
+use crate::sim::Coverage;
+use crate::soak::{ConfigurationLine, CoverageTable, Example, Percentiles, Reached, Summary, VerdictCounts};
 use crate::store::FaultCounts;
 use crate::trial::OperationCounts;
 
@@ -77,7 +80,15 @@ fn summary(invalid: u64) -> Summary {
             line("single", VerdictCounts { invalid: 0, ..verdicts }),
         ],
         groups: if invalid > 0 { groups } else { Vec::new() },
+        coverage: vec![coverage()],
     }
+}
+
+fn coverage() -> CoverageTable {
+    let mut table = CoverageTable::new(Mode::Paxos);
+    let cells = [(("booted", None), 1), (("chosen", Some(Family::Disk)), 5)];
+    table.add(Reached::of(&Coverage { cells: BTreeMap::from(cells), ..Coverage::default() }));
+    table
 }
 
 /// How often a text occurs in another.
@@ -133,4 +144,14 @@ fn the_page_loads_nothing_runs_nothing_and_says_how_sure_it_is() {
     let clean = index(&summary(0));
     assert!(clean.contains("under 1.0 %") && !clean.contains("Failures by cause"), "{clean}");
     assert_eq!(summary(0).verdict, Verdict::Valid);
+}
+
+#[test]
+fn the_page_marks_what_no_seed_reached_and_says_why_the_rest_cannot_be() {
+    let page = index(&summary(0));
+    let row = "<td>booted</td><td class=\"reached\">1</td><td class=\"missed\">0</td>";
+    assert!(page.contains(row) && page.contains("<strong>paxos</strong>: 2 of 107 pairs"), "{page}");
+    assert!(page.contains("<td>snapshot-restored</td><td class=\"impossible\">cannot be</td>"), "{page}");
+    assert!(page.contains("Cannot be, since an event of primary and backup: view-chosen, "), "{page}");
+    assert!(!page.contains("yet seen"));
 }
