@@ -160,6 +160,7 @@ impl<'a> Shrinking<'a> {
                 |plan| plan.faults.len(),
                 |plan, _, range| vec![edits::without_faults(plan, range)],
             );
+            self.try_each(weaker::with_a_time_for_a_count);
             self.thin_out(
                 |plan| plan.script.len(),
                 |plan, _, range| vec![edits::with_idle_clients(plan, range)],

@@ -1,6 +1,7 @@
 //! Shrinking, on planted bugs: the result fails in the same way, is small, and nothing can be taken away.
 
 use super::*;
+use crate::nemesis::{in_words, read};
 use crate::soak::Wanted;
 
 fn failing(bug: &str, workload: &str, cause: Option<&str>) -> ClusterPlan {
@@ -138,4 +139,51 @@ fn what_makes_a_long_plan_short_leaves_a_short_one_alone() {
     assert!(
         edits::with_smaller_batches(&short).is_empty() && edits::with_some_steps(&short, &table).is_empty()
     );
+}
+
+/// What is left of faults in words, of the first seed that fails under them, shrunk.
+fn left_of(mode: &str, bug: &str, faults: &str) -> String {
+    let wanted = Wanted {
+        mode: Some(mode.into()),
+        workload: Some("append".into()),
+        bugs: vec![bug.into()],
+        duration_ms: Some(2_000),
+        simulator: Some("event-loop".into()),
+        ..Wanted::default()
+    };
+    let experiment = wanted.experiment().expect("possible");
+    let written =
+        |seed| ClusterPlan { faults: read(faults).expect("faults").faults, ..experiment.plan(seed) };
+    let fails = |plan: &ClusterPlan| Cause::of(&experiment.run(plan)).is_some();
+    let plan = (0..40).map(written).find(fails).expect("a bug that is soon found");
+    let shrunk = shrink(&plan, &effort(2, RUNS_MAX)).expect("it fails");
+    assert!(shrunk.is_minimal && Size::of(&shrunk.plan).operations <= 2, "{:?}", Size::of(&shrunk.plan));
+    assert_eq!(shrunk.plan.faults.len(), 1, "{:?}", shrunk.plan.faults);
+    in_words(&shrunk.plan.faults)
+}
+
+/// Who struck only because the event was its own is not to be told by a time: what goes is the count, the length, and
+/// the other fault; the event stays, and with it its moment.
+#[test]
+fn a_fault_that_strikes_whoever_acts_keeps_its_trigger() {
+    let faults = "at 300ms: pause n1 for 100ms\non reply-sent nth 60: crash it losing unsynced for 300ms\n";
+    let left = left_of("single", "accepted-before-sync", faults);
+    assert_eq!(left.trim(), "[2] on reply-sent: crash it for 1ms");
+    let faults = "on snapshot-written before sync nth 3: crash it losing unsynced for 300ms\n";
+    let left = left_of("paxos", "compaction-in-two-steps", faults);
+    assert_eq!(left.trim(), "on snapshot-written before sync: crash it for 1ms");
+}
+
+/// After the 90th event is no moment that a reader can find; the time at which that was is one. And where a count
+/// stays, no operation before it can be taken away.
+#[test]
+fn a_fault_on_a_late_event_loses_its_trigger_for_a_time() {
+    for (bug, faults) in [
+        ("compaction-in-two-steps", "on applied nth 90: crash n1 losing unsynced for 300ms\n"),
+        ("local-reads", "on applied nth 200: isolate leader, clients reach all for 600ms\n"),
+        ("reply-before-commit", "on applied nth 200: isolate leader, clients reach all for 600ms\n"),
+    ] {
+        let left = left_of("paxos", bug, faults);
+        assert!(left.starts_with("at ") && !left.contains("on applied"), "{bug}: {left}");
+    }
 }

@@ -26,19 +26,48 @@ pub(super) fn with_a_weaker_fault(plan: &ClusterPlan) -> Vec<ClusterPlan> {
 /// a time, at a time rather than at a later event or one of a certain server, at an earlier event rather than a later
 /// one, after it rather than within it.
 pub(super) fn with_a_plainer_moment(plan: &ClusterPlan, timetable: &Timetable) -> Vec<ClusterPlan> {
+    at_other_moments(plan, timetable, plainer)
+}
+
+/// Plans in which one fault fires at the time at which it did, and not after so many events: each operation that is
+/// taken away takes events along, after which the same count is another moment.
+pub(super) fn with_a_time_for_a_count(plan: &ClusterPlan, timetable: &Timetable) -> Vec<ClusterPlan> {
+    at_other_moments(plan, timetable, |fault, at_its_time| {
+        let counts = fault.on.as_ref().is_some_and(|trigger| trigger.nth > 1);
+        if counts { at_its_time } else { Vec::new() }
+    })
+}
+
+fn at_other_moments(
+    plan: &ClusterPlan,
+    timetable: &Timetable,
+    variants: impl Fn(&PlannedFault, Vec<PlannedFault>) -> Vec<PlannedFault>,
+) -> Vec<ClusterPlan> {
     let mut plans = Vec::new();
     for (at, fault) in plan.faults.iter().enumerate() {
         let fired_ms = timetable.1.get(&fault.id).copied();
-        for plainer in plainer(fault, fired_ms) {
+        for variant in variants(fault, at_its_time(fault, fired_ms, plan.config.duration_ms)) {
             let mut plan = plan.clone();
-            plan.faults[at] = plainer;
+            plan.faults[at] = variant;
             plans.push(plan);
         }
     }
     plans
 }
 
-fn plainer(fault: &PlannedFault, fired_ms: Option<u64>) -> Vec<PlannedFault> {
+/// A fault that waits for an event, at the time at which that was; nothing if it strikes whose event it was, or never
+/// fired. It ends with the chaos phase at the latest, as it did.
+fn at_its_time(fault: &PlannedFault, fired_ms: Option<u64>, end_ms: u64) -> Vec<PlannedFault> {
+    let waits = fault.on.is_some() && !fault.fault.targets().contains(&Target::Actor);
+    let Some(fired_ms) = fired_ms.filter(|_| waits) else { return Vec::new() };
+    // What fires at a time does so before all else of its millisecond, and the event was within its own.
+    let times = (fired_ms..=fired_ms + 1).filter(|at_ms| *at_ms < end_ms);
+    let at =
+        |at_ms| PlannedFault { at_ms, for_ms: fault.for_ms.min(end_ms - at_ms), on: None, ..fault.clone() };
+    times.map(at).collect()
+}
+
+fn plainer(fault: &PlannedFault, at_its_time: Vec<PlannedFault>) -> Vec<PlannedFault> {
     let on = |trigger: Trigger| PlannedFault { at_ms: 0, on: Some(trigger), ..fault.clone() };
     match &fault.on {
         // What happens all the time is no better than a time.
@@ -49,7 +78,6 @@ fn plainer(fault: &PlannedFault, fired_ms: Option<u64>) -> Vec<PlannedFault> {
             .collect(),
         Some(trigger) => {
             let mut variants = Vec::new();
-            let is_plain = trigger.nth == 1 && trigger.of.is_none() && fault.at_ms == 0;
             if trigger.nth > 1 {
                 variants.push(on(Trigger { nth: 1, ..trigger.clone() }));
                 variants.push(on(Trigger { nth: trigger.nth / 2, ..trigger.clone() }));
@@ -64,9 +92,9 @@ fn plainer(fault: &PlannedFault, fired_ms: Option<u64>) -> Vec<PlannedFault> {
             if fault.at_ms > 0 {
                 variants.push(on(trigger.clone()));
             }
-            let strikes_actor = fault.fault.targets().contains(&Target::Actor);
-            if let Some(at_ms) = fired_ms.filter(|_| !is_plain && !strikes_actor) {
-                variants.push(PlannedFault { at_ms, on: None, ..fault.clone() });
+            let is_plain = trigger.nth == 1 && trigger.of.is_none() && fault.at_ms == 0;
+            if !is_plain {
+                variants.extend(at_its_time);
             }
             variants
         }

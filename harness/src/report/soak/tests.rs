@@ -152,6 +152,6 @@ fn the_page_marks_what_no_seed_reached_and_says_why_the_rest_cannot_be() {
     let row = "<td>booted</td><td class=\"reached\">1</td><td class=\"missed\">0</td>";
     assert!(page.contains(row) && page.contains("<strong>paxos</strong>: 2 of 107 pairs"), "{page}");
     assert!(page.contains("<td>snapshot-restored</td><td class=\"impossible\">cannot be</td>"), "{page}");
-    assert!(page.contains("Cannot be, since an event of primary and backup: view-chosen, "), "{page}");
+    assert!(page.contains("Cannot be: view-chosen, view-acked, "), "{page}");
     assert!(!page.contains("yet seen"));
 }
