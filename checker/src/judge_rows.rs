@@ -27,9 +27,8 @@ pub(crate) fn judge_rows(rows: &Rows<'_>, bounds: &Bounds<'_>) -> CheckOutcome {
         known.iter().enumerate().map(|(key, known)| by_key.operations(key, &known.needed)).collect();
     let pending = rows.keys().iter().zip(known).enumerate();
     let pending = pending.map(|(key, (name, KeyKnown { known, needed }))| {
-        let (ids, made) = (by_key.ids(key), made[key].iter().collect());
-        let needed: Vec<OpId> = needed.iter().map(|index| ids[*index as usize]).collect();
-        Pending::part(Cow::Borrowed(*name), ids.len(), needed, made, known)
+        let needed: Vec<OpId> = needed.iter().map(|index| by_key.id(key, *index)).collect();
+        Pending::part(Cow::Borrowed(*name), by_key.count(key), needed, made[key].iter().collect(), known)
     });
     conclude(&spec, pending.collect(), bounds)
 }
@@ -44,14 +43,14 @@ struct KeyKnown {
 fn decide(spec: &KvSpec, by_key: &ByKey<'_, '_>, keys: usize, bounds: &Bounds<'_>) -> Vec<KeyKnown> {
     let stop = Stop::new(bounds);
     in_order(keys, bounds.threads, |key| {
-        let (ids, rows) = (by_key.ids(key), by_key.rows(key));
-        let all = || (0..).take(ids.len()).collect();
+        let (count, rows) = (by_key.count(key), by_key.rows(key));
+        let all = || (0..).take(count).collect();
         let (known, enough) = match () {
             () if rows.is_vacuous() => (Known::vacuous(bounds), None),
-            () if stop.after(ids.len()) => (Known::NOTHING, None),
+            () if stop.after(count) => (Known::NOTHING, None),
             () => {
                 let (direct, enough) = blocks::decide_for_telling(spec, &rows).unzip();
-                (Known::directly(direct.as_ref(), ids, bounds), enough.flatten())
+                (Known::directly(direct.as_ref(), |index| by_key.id(key, index), bounds), enough.flatten())
             }
         };
         let needed = match known.verdict {

@@ -46,19 +46,19 @@ impl Known {
 
     /// That no operation completed: nothing need be ordered.
     pub(crate) fn vacuous(bounds: &Bounds<'_>) -> Self {
-        Self { verdict: Some(Verdict::Vacuous), ..Self::legal(&[], &[], bounds) }
+        Self { verdict: Some(Verdict::Vacuous), proof: bounds.certificates.then(|| Proof::Order(Vec::new())) }
     }
 
-    /// That an order of the operations with these ids is legal.
-    fn legal(order: &[u32], ids: &[OpId], bounds: &Bounds<'_>) -> Self {
-        let ordered = || order.iter().map(|index| ids[*index as usize]).collect();
+    /// That an order of the operations is legal, given the id of each.
+    fn legal(order: &[u32], id: impl Fn(u32) -> OpId, bounds: &Bounds<'_>) -> Self {
+        let ordered = || order.iter().map(|index| id(*index)).collect();
         Self { verdict: Some(Verdict::Valid), proof: bounds.certificates.then(|| Proof::Order(ordered())) }
     }
 
-    /// What the specification says of the operations with these ids.
-    pub(crate) fn directly(direct: Option<&Direct>, ids: &[OpId], bounds: &Bounds<'_>) -> Self {
+    /// What the specification says of operations, given the id of each.
+    pub(crate) fn directly(direct: Option<&Direct>, id: impl Fn(u32) -> OpId, bounds: &Bounds<'_>) -> Self {
         match direct {
-            Some(Direct::Legal(order)) => Self::legal(order, ids, bounds),
+            Some(Direct::Legal(order)) => Self::legal(order, id, bounds),
             Some(Direct::Illegal(_)) => Self::ILLEGAL,
             None => Self::NOTHING,
         }
@@ -136,7 +136,10 @@ fn judge_directly<S: Spec>(spec: &S, pending: &mut [Pending<'_, S::Op, S::Ret>],
         match () {
             () if operations.iter().all(|operation| operation.ret().is_none()) => Known::vacuous(bounds),
             () if stop.after(*count) => Known::NOTHING,
-            () => Known::directly(spec.decide_directly(operations).as_ref(), ids, bounds),
+            () => {
+                let direct = spec.decide_directly(operations);
+                Known::directly(direct.as_ref(), |index| ids[index as usize], bounds)
+            }
         }
     });
     for (partition, known) in pending.iter_mut().zip(known) {
@@ -190,7 +193,7 @@ fn judge<S: Spec>(spec: &S, pending: &mut [Pending<'_, S::Op, S::Ret>], bounds: 
     let undecided = pending.iter_mut().filter(|partition| partition.known.verdict.is_none());
     for (partition, decision) in undecided.zip(rounds.decisions.drain(..)) {
         partition.known = match decision {
-            Decision::Legal(order) => Known::legal(&order, &partition.ids, bounds),
+            Decision::Legal(order) => Known::legal(&order, |index| partition.ids[index as usize], bounds),
             Decision::Illegal { .. } => Known::ILLEGAL,
             Decision::Undecided(limit) => {
                 partition.limit = Some(limit);

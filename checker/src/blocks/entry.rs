@@ -84,6 +84,11 @@ pub(crate) enum What<'h> {
 pub(crate) trait Entries<'h> {
     fn count(&self) -> usize;
 
+    /// How many of them read and how many write, at most.
+    fn reads_and_writes(&self) -> (usize, usize) {
+        (self.count(), self.count())
+    }
+
     /// When an operation was invoked, and when it completed; [`u64::MAX`] if it is not known to have taken effect.
     fn stamps(&self, index: usize) -> (u64, u64);
 

@@ -60,6 +60,8 @@ pub(super) struct Key<'h> {
     pub(super) reads: Vec<Read<'h>>,
     /// In the order of their invocations.
     pub(super) writes: Vec<Write<'h>>,
+    /// How many of these are puts.
+    pub(super) puts: usize,
     /// The values that cas replace.
     pub(super) expected: Vec<Atom<'h>>,
     /// The first write of each of these; [`NONE`] if there is none.
@@ -73,7 +75,7 @@ impl<'h> Key<'h> {
     /// `None` if the key has operations that are not decided here: those that are unclear by themselves, and lists
     /// with cas or of mixed kinds.
     pub(super) fn read<E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E) -> Option<Self> {
-        let count = entries.count();
+        let (count, (reads, writes)) = (entries.count(), entries.reads_and_writes());
         let kind = match entries.first_append() {
             None => Kind::Register,
             Some(Atom::Int(_)) => Kind::List,
@@ -84,12 +86,12 @@ impl<'h> Key<'h> {
             spec,
             stamps: Vec::with_capacity(count),
             kind,
-            // What is not needed is never touched.
-            reads: Vec::with_capacity(count),
-            writes: Vec::with_capacity(count),
+            reads: Vec::with_capacity(reads),
+            writes: Vec::with_capacity(writes),
+            puts: 0,
             expected: Vec::new(),
             expected_writers: Vec::new(),
-            writers: Writers::expecting(count),
+            writers: Writers::expecting(writes),
             differing: Vec::new(),
         };
         for index in 0..count {
@@ -161,6 +163,7 @@ impl<'h> Key<'h> {
             return None;
         }
         self.writers.note(atom);
+        self.puts += usize::from(how == How::Put);
         self.writes.push(Write { operation, how, atom, bare, several: false });
         Some(())
     }

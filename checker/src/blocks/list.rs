@@ -54,7 +54,7 @@ struct Epochs<'v, 'k, 'h> {
     /// By write: the epoch that a put began or in which an append was seen, and the version there.
     homes: Vec<(u32, u32)>,
     /// The lengths of all versions, epoch by epoch.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     /// The first element of the last read that was looked at, and its epoch: the next is mostly of the same.
     recent: Option<(Atom<'h>, u32)>,
     nearby: Nearby,
@@ -62,11 +62,13 @@ struct Epochs<'v, 'k, 'h> {
 
 /// The operations in their groups and blocks.
 pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
+    let mut begun = Vec::with_capacity(view.key.puts + 1);
+    begun.push(Epoch::new(NONE));
     let mut epochs = Epochs {
         view,
-        epochs: vec![Epoch::new(NONE)],
+        epochs: begun,
         homes: vec![(NONE, 0); view.key.writes.len()],
-        ends: Vec::new(),
+        ends: Vec::with_capacity(view.key.writes.len() + 1),
         recent: None,
         nearby: Nearby::new(&view.key.writes),
     };
@@ -95,6 +97,11 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
         placed.push(Placed::reader(epoch, version, read.operation));
     }
     Ok(placed)
+}
+
+/// Lists that are longer than this can tell are left to the search.
+fn length(length: usize) -> Result<u32, Stop> {
+    u32::try_from(length).map_err(|_| Stop::Unclear)
 }
 
 impl<'h> Epochs<'_, '_, 'h> {
@@ -147,7 +154,7 @@ impl<'h> Epochs<'_, '_, 'h> {
                 let version = u32::try_from(self.ends.len() - first).expect("fewer than operations");
                 self.follows(number, version, write, reader)?;
             }
-            self.ends.push(end);
+            self.ends.push(length(end)?);
             at = end;
         }
         let versions = self.ends.len() - first;
@@ -182,7 +189,7 @@ impl<'h> Epochs<'_, '_, 'h> {
             return Err(self.apart(read.operation, shown, longest_reader));
         }
         let ends = &self.ends[first..first + versions];
-        let Ok(version) = ends.binary_search(&shown.len()) else {
+        let Ok(version) = ends.binary_search(&length(shown.len())?) else {
             return Err(Refutation::Phantom { reader: read.operation }.into());
         };
         // A number that was put is no list of one element, until something is appended to it.

@@ -57,7 +57,8 @@ impl<'k, 'h> View<'k, 'h> {
 
     /// The reads that completed in time.
     pub(super) fn reads(&self) -> impl Iterator<Item = Read<'h>> + use<'_, 'k, 'h> {
-        self.key.reads[..self.reads].iter().copied().filter(|read| self.is_done(read.operation))
+        let all = self.until == u64::MAX;
+        self.key.reads[..self.reads].iter().copied().filter(move |read| all || self.is_done(read.operation))
     }
 
     pub(super) fn write(&self, write: u32) -> Write<'h> {

@@ -22,12 +22,8 @@ pub(super) struct Writers {
     hashes: Vec<u32>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    /// [`NONE`] if the slot is free.
-    write: u32,
-}
+/// The hash of an atom and the number of its first write, from 1. One that is free is nothing but zeros, as fresh memory is.
+type Slot = (u32, u32);
 
 /// So many writes are entered together: their slots lie all over a table that no cache holds, and to wait for each by itself
 /// takes longer than all the rest.
@@ -62,7 +58,7 @@ impl Writers {
     /// Enters all writes, each of which was noted; all those of one atom are marked if there are several.
     pub(super) fn enter(&mut self, writes: &mut [Write<'_>]) {
         assert_eq!(self.hashes.len(), writes.len(), "each was noted");
-        self.slots = vec![Slot { hash: 0, write: NONE }; (writes.len() * 2).next_power_of_two()];
+        self.slots = vec![(0, 0); (writes.len() * 2).next_power_of_two()];
         for start in (0..writes.len()).step_by(TOGETHER) {
             let batch = start..writes.len().min(start + TOGETHER);
             self.touch(batch.clone());
@@ -74,20 +70,18 @@ impl Writers {
 
     /// Looks at the slots of some writes, to wait for all of them at once.
     fn touch(&self, writes: Range<usize>) {
-        let slot = |hash: &u32| self.slots[self.first_place(*hash)].write;
+        let slot = |hash: &u32| self.slots[self.first_place(*hash)].1;
         std::hint::black_box(self.hashes[writes].iter().fold(0, |seen, hash| seen ^ slot(hash)));
     }
 
     fn add(&mut self, index: usize, writes: &mut [Write<'_>]) {
         let hash = self.hashes[index];
         let place = self.find(writes[index].atom, hash, writes);
-        let known = self.slots[place].write;
-        if known == NONE {
-            let write = u32::try_from(index).expect("fewer than there are operations");
-            self.slots[place] = Slot { hash, write };
-        } else {
+        if let Some(known) = self.slots[place].1.checked_sub(1) {
             writes[known as usize].several = true;
             writes[index].several = true;
+        } else {
+            self.slots[place] = (hash, u32::try_from(index + 1).expect("fewer than there are operations"));
         }
     }
 
@@ -97,17 +91,16 @@ impl Writers {
     }
 
     fn get_hashed(&self, atom: Atom<'_>, hash: u32, writes: &[Write<'_>]) -> Option<u32> {
-        let write = self.slots[self.find(atom, hash, writes)].write;
-        (write != NONE).then_some(write)
+        self.slots[self.find(atom, hash, writes)].1.checked_sub(1)
     }
 
     /// The slot of an atom, or the free one where it would be.
     fn find(&self, atom: Atom<'_>, hash: u32, writes: &[Write<'_>]) -> usize {
         let mut place = self.first_place(hash);
         loop {
-            let slot = self.slots[place];
-            let here = slot.hash == hash && slot.write != NONE && writes[slot.write as usize].atom == atom;
-            if here || slot.write == NONE {
+            let (known, number) = self.slots[place];
+            let Some(write) = number.checked_sub(1) else { return place };
+            if known == hash && writes[write as usize].atom == atom {
                 return place;
             }
             place = (place + 1) & (self.slots.len() - 1);

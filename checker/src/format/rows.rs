@@ -5,6 +5,7 @@
 //! search or an explanation have to be made.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::Source;
@@ -45,6 +46,10 @@ impl Kind {
 
     pub(super) fn is_list(self) -> bool {
         matches!(self, Self::Get | Self::Put | Self::Append)
+    }
+
+    fn is_read(self) -> bool {
+        matches!(self, Self::Get | Self::Read)
     }
 
     /// The name of the function as this project records it.
@@ -121,6 +126,8 @@ pub(super) struct Summary {
     first: [Option<OpId>; Kind::ALL.len()],
     /// How many completed.
     completed: usize,
+    /// How many read.
+    reads: usize,
     /// Whether some list is overwritten with nothing.
     puts_nothing: bool,
 }
@@ -131,6 +138,7 @@ impl Summary {
         let kind = row.target.kind();
         self.first[kind as usize].get_or_insert_with(|| op_id(index));
         self.completed += usize::from(row.returned != NEVER);
+        self.reads += usize::from(kind.is_read());
         self.puts_nothing |= kind == Kind::Put && row.length == 0;
     }
 }
@@ -177,8 +185,7 @@ impl<'a> Rows<'a> {
     /// The rows by key.
     pub(crate) fn by_key(&self) -> ByKey<'_, 'a> {
         if self.keys.len() == 1 {
-            let ids: Vec<OpId> = (0..self.rows.len()).map(op_id).collect();
-            return ByKey { rows: self, ends: vec![op_id(ids.len()).0], ids };
+            return ByKey { rows: self, ids: Vec::new(), ends: vec![op_id(self.rows.len()).0] };
         }
         let mut ends = vec![0u32; self.keys.len()];
         for row in &self.rows {
@@ -265,26 +272,42 @@ pub(super) fn change(value: &str) -> Option<(&str, &str)> {
 #[derive(Debug)]
 pub(crate) struct ByKey<'r, 'a> {
     rows: &'r Rows<'a>,
-    /// Key by key, each key's in the order of their invocations.
+    /// Key by key, each key's in the order of their invocations; none where all are of one key.
     ids: Vec<OpId>,
     /// Where each key's end.
     ends: Vec<u32>,
 }
 
 impl ByKey<'_, '_> {
-    /// A key's operations.
-    pub(crate) fn ids(&self, key: usize) -> &[OpId] {
+    fn is_of_one(&self) -> bool {
+        self.ends.len() == 1
+    }
+
+    /// Where a key's operations stand among all, key by key.
+    fn range(&self, key: usize) -> Range<usize> {
         let start = key.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.ids[start as usize..self.ends[key] as usize]
+        start as usize..self.ends[key] as usize
+    }
+
+    /// How many operations a key has.
+    pub(crate) fn count(&self, key: usize) -> usize {
+        self.range(key).len()
+    }
+
+    /// One of a key's operations.
+    pub(crate) fn id(&self, key: usize, index: u32) -> OpId {
+        if self.is_of_one() { OpId(index) } else { self.ids[self.range(key)][index as usize] }
     }
 
     /// A key's rows, next to each other.
     pub(crate) fn rows(&self, key: usize) -> KeyRows<'_> {
         let (text, all) = (self.rows.source.text, &self.rows.rows);
-        if self.ends.len() == 1 {
-            return KeyRows { text, rows: Cow::Borrowed(all) };
+        if self.is_of_one() {
+            return KeyRows { text, rows: Cow::Borrowed(all), reads: self.rows.summary.reads };
         }
-        let rows = KeyRows { text, rows: self.ids(key).iter().map(|id| all[id.index()]).collect() };
+        let rows: Vec<Row> = self.ids[self.range(key)].iter().map(|id| all[id.index()]).collect();
+        let reads = rows.iter().filter(|row| row.target.kind().is_read()).count();
+        let rows = KeyRows { text, rows: Cow::Owned(rows), reads };
         rows.touch();
         rows
     }
@@ -294,9 +317,9 @@ impl ByKey<'_, '_> {
         if indices.is_empty() {
             return Vec::new();
         }
-        let (name, ids): (Arc<str>, _) = (self.rows.keys[key].into(), self.ids(key));
+        let name: Arc<str> = self.rows.keys[key].into();
         let typed = |id: OpId| self.rows.typed(&self.rows.rows[id.index()], Arc::clone(&name));
-        indices.iter().map(|index| typed(ids[*index as usize])).collect()
+        indices.iter().map(|index| typed(self.id(key, *index))).collect()
     }
 }
 
@@ -305,6 +328,8 @@ impl ByKey<'_, '_> {
 pub(crate) struct KeyRows<'a> {
     text: &'a str,
     rows: Cow<'a, [Row]>,
+    /// How many of them read.
+    reads: usize,
 }
 
 impl<'a> KeyRows<'a> {
@@ -328,12 +353,17 @@ impl<'a> Entries<'a> for KeyRows<'a> {
         self.rows.len()
     }
 
+    fn reads_and_writes(&self) -> (usize, usize) {
+        (self.reads, self.rows.len() - self.reads)
+    }
+
     fn stamps(&self, index: usize) -> (u64, u64) {
         let row = &self.rows[index];
         (row.invoked, row.returned)
     }
 
     /// Scalars are texts here, numbers too: two of them are the same exactly if their texts are.
+    #[inline]
     fn what(&self, index: usize) -> What<'a> {
         let row = &self.rows[index];
         let value = value_of(self.text, row);
