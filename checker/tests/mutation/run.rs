@@ -12,15 +12,22 @@ use std::time::Duration;
 use super::copy::Copy;
 use super::schemata::Mutant;
 
-/// Random cases of each property test.
-const CASES: &str = "20000";
 /// A test that says nothing for so long hangs, which is noticed too.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// Tests that are not run: those that need other folders or much time, or that have nothing to do with verdicts.
-const LEFT_OUT: [&str; 5] =
-    ["format_corpus", "format_properties", "format_fuzz", "format_convert", "hostile"];
-/// Tests that are run first, for they notice most.
-const FIRST: [&str; 5] = ["squall_checker", "direct", "oracle", "models", "transactions"];
+/// The tests that are run, those first that notice most, each with how many random cases: not so many as usual, but
+/// enough for what it counts. Others need other folders or much time, or have nothing to do with verdicts.
+const TESTS: [(&str, u64); 10] = [
+    ("direct", 20_000),
+    ("oracle", 20_000),
+    ("explanations", 1),
+    ("transactions", 20_000),
+    ("techniques", 2_000),
+    ("other_specifications", 1),
+    ("threads", 1),
+    ("failed_cas", 3_000),
+    ("rows", 2_000),
+    ("models", 10_000),
+];
 
 /// What became of a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +42,8 @@ pub(crate) enum Fate {
 
 /// The test programs of the copy.
 pub(crate) struct Suite {
-    programs: Vec<PathBuf>,
+    /// Each with how many random cases.
+    programs: Vec<(PathBuf, u64)>,
     folder: PathBuf,
 }
 
@@ -43,7 +51,8 @@ impl Suite {
     /// Builds them, and sees them pass without a mutant.
     pub(crate) fn build(copy: &Copy) -> Self {
         let output = Command::new(env!("CARGO"))
-            .args(["test", "--no-run", "--message-format=json", "--tests", "-p", "squall-checker"])
+            .args(["test", "--no-run", "--message-format=json", "-p", "squall-checker", "--lib"])
+            .args(TESTS.iter().flat_map(|(test, _)| ["--test", test]))
             .current_dir(&copy.root)
             .env("CARGO_TARGET_DIR", copy.root.join("target"))
             .stderr(Stdio::inherit())
@@ -53,17 +62,17 @@ impl Suite {
         let text = String::from_utf8(output.stdout).expect("cargo writes text");
         let programs = text.lines().filter_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).expect("cargo writes JSON");
-            let of_checker = message["package_id"].as_str().is_some_and(|id| id.contains("checker"));
             let name = message["target"]["name"].as_str().unwrap_or_default();
-            let wanted = of_checker && !LEFT_OUT.iter().any(|left_out| name.starts_with(left_out));
-            let turn = FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
-            message["executable"].as_str().filter(|_| wanted).map(|program| (turn, PathBuf::from(program)))
+            // The tests within come before all others.
+            let turn = TESTS.iter().position(|(test, _)| *test == name);
+            message["executable"].as_str().map(|program| (turn, PathBuf::from(program)))
         });
         let mut programs: Vec<_> = programs.collect();
         programs.sort();
-        let programs = programs.into_iter().map(|(_, program)| program).collect();
+        let cases = |turn: Option<usize>| turn.map_or(1, |turn| TESTS[turn].1);
+        let programs: Vec<_> = programs.into_iter().map(|(turn, program)| (program, cases(turn))).collect();
         let suite = Self { programs, folder: copy.root.join("checker") };
-        assert!(suite.programs.len() > 2, "the checker has tests");
+        assert_eq!(suite.programs.len(), TESTS.len() + 1, "one program for each");
         assert_eq!(suite.fate(0), Fate::Survived, "the tests pass without a mutant");
         suite
     }
@@ -89,15 +98,15 @@ impl Suite {
     }
 
     fn fate(&self, mutant: usize) -> Fate {
-        let fates = self.programs.iter().map(|program| self.fate_in(program, mutant));
+        let fates = self.programs.iter().map(|(program, cases)| self.fate_in(program, *cases, mutant));
         fates.into_iter().find(|fate| *fate != Fate::Survived).unwrap_or(Fate::Survived)
     }
 
-    fn fate_in(&self, program: &PathBuf, mutant: usize) -> Fate {
+    fn fate_in(&self, program: &PathBuf, cases: u64, mutant: usize) -> Fate {
         let mut child = Command::new(program)
             .current_dir(&self.folder)
             .env("SQUALL_MUTANT", mutant.to_string())
-            .env("SQUALL_ORACLE_CASES", CASES)
+            .env("SQUALL_ORACLE_CASES", cases.to_string())
             .env("PROPTEST_CASES", "64")
             .env("RUST_TEST_THREADS", "1")
             .env("RUST_BACKTRACE", "0")
