@@ -234,6 +234,26 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_cas_is_surrounded_by_what_it_expected_only_where_both_sides_are_apart_from_it() {
+        let differs = |invoked, returned| cas(invoked, returned, 1, 2, KvRet::Mismatch(None));
+        let operations = [put(0, Some(2), 1), differs(4, 6), get(8, 9, 1.into()), get(8, 9, 3.into())];
+        let holds = |operations: &[KvOperation], before, after| {
+            let refutation = Refutation::Surrounded { before, cas: 1, after };
+            holds(operations.iter().collect::<Vec<_>>().as_slice(), &refutation)
+        };
+        assert!(holds(&operations, Some(0), 2) && holds(&operations, None, 2));
+        assert!(!holds(&operations, Some(0), 3), "the last one saw another value");
+        assert!(!holds(&operations, Some(3), 2), "that came later, and of another value");
+        assert!(!holds(&operations, Some(2), 2), "that came later");
+        let [before, cas, after, _] = operations.clone();
+        let moved = |cas: &KvOperation| [before.clone(), cas.clone(), after.clone()];
+        assert!(holds(&moved(&cas), Some(0), 2));
+        assert!(!holds(&moved(&differs(2, 6)), Some(0), 2) && !holds(&moved(&differs(4, 8)), Some(0), 2));
+        assert!(!holds(&moved(&differs(4, 8)), None, 2), "they touch");
+        assert!(!holds(&moved(&get(4, 6, 1.into())), Some(0), 2), "that is no cas");
+    }
+
+    #[test]
     fn a_refutation_holds_where_its_witnesses_stand_as_it_says() {
         let operations =
             [put(0, Some(5), 1), get(6, 9, 1.into()), put(5, Some(9), 2), cas(7, 9, 1, 2, KvRet::Done)];

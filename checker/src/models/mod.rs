@@ -12,6 +12,9 @@ mod keyed;
 pub mod long_fork;
 pub mod multi_register;
 pub mod mutex;
+#[cfg(test)]
+#[path = "../../tests/common/random.rs"]
+mod random;
 mod replay;
 pub mod set;
 mod telling;

@@ -89,6 +89,7 @@ fn the_ledger_agrees_with_the_check_and_texts_with_lists() {
         let outcome = ExactlyOnce.check(&KvSpec::default(), &history, &Bounds::default());
         let told = || format!("case {number}: {ledger:#?} {outcome:#?} {history:#?}");
         assert!(ledger.is_clean() || outcome.verdict == Verdict::Invalid, "{}", told());
+        assert_eq!(outcome.reason.is_some(), outcome.verdict == Verdict::Vacuous, "{}", told());
         let kinds: Vec<_> = outcome.violations.iter().map(|violation| violation.kind.as_str()).collect();
         for status in [Status::Missing, Status::Duplicated, Status::Phantom] {
             let acknowledged = |id: OpId| history.get(id).ret().is_some();

@@ -16,10 +16,11 @@ use super::schemata::Mutant;
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// The tests that are run, those first that notice most, each with how many random cases: not so many as usual, but
 /// enough for what it counts. Others need other folders or much time, or have nothing to do with verdicts.
-const TESTS: [(&str, u64); 10] = [
+const TESTS: [(&str, u64); 11] = [
     ("direct", 20_000),
     ("oracle", 20_000),
     ("explanations", 1),
+    ("format_judge", 1),
     ("transactions", 20_000),
     ("techniques", 2_000),
     ("other_specifications", 1),

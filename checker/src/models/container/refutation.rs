@@ -186,7 +186,8 @@ impl<'h> Look<'h> {
         let (out_from, out_until) = match known {
             Some(remove) if self.takes(witness.remove, witness.insert) => (remove.invoked, remove.returned?),
             Some(_) => return None,
-            None => (self.earliest_unknown(witness)?, u64::MAX - 1),
+            // It may stay for ever.
+            None => (self.earliest_unknown(witness)?, u64::MAX),
         };
         let (in_from, in_until) = (insert.invoked, in_until.min(out_until));
         Some(Span { in_from, in_until, out_from, out_until })
@@ -210,3 +211,6 @@ impl<'h> Look<'h> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -216,7 +216,9 @@ impl Refutation {
         let copies = |read: u32, add: u32| {
             let element = added(add)?;
             let read = operations[read as usize];
-            read.ret()?;
+            if !matches!(read.ret()?, SetRet::Elements(_)) {
+                return None;
+            }
             Some(shown(read).iter().filter(|shown| *shown == element).count())
         };
         let shows = |read: u32, add: u32| copies(read, add).is_some_and(|copies| copies > 0);
@@ -261,3 +263,6 @@ impl Refutation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

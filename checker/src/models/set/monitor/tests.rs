@@ -1,0 +1,68 @@
+//! Whatever is claimed of a legal history of a set, a second look must refuse it: nothing else stands between a mistake of
+//! the monitor and a wrong verdict.
+
+use super::super::{SetAction, SetOperation, SetRet};
+use super::Refutation;
+use crate::history::{Completion, Operation, ProcessId};
+use crate::models::random::Random;
+use crate::value::Value;
+
+/// Operations that took effect one after the other, each within its interval.
+fn legal(random: &mut Random) -> Vec<SetOperation> {
+    let (count, stretch, elements) = (1 + random.below(9), 1 + random.below(8), 1 + random.below(8));
+    let mut members: Vec<Value> = Vec::new();
+    let mut operations = Vec::new();
+    for number in 0..count {
+        let fate = random.below(10);
+        let (action, ret) = if random.one_in(2) {
+            let element = Value::Int(random.below(elements).cast_signed());
+            if (fate > 1 || (fate == 1 && random.one_in(2))) && !members.contains(&element) {
+                members.push(element.clone());
+            }
+            (SetAction::Add { element }, SetRet::Done)
+        } else {
+            (SetAction::Read, SetRet::Elements(members.clone().into()))
+        };
+        let completion = match fate {
+            0 => Completion::Fail,
+            1 => Completion::Info,
+            _ => Completion::Ok(ret),
+        };
+        let at = 20 + 4 * number;
+        let (invoked, until) = (at - random.below(stretch), at + random.below(stretch));
+        let returned = (completion != Completion::Info).then_some(until);
+        let op = action.into();
+        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+    }
+    operations
+}
+
+fn claim(random: &mut Random, operations: usize) -> Refutation {
+    let kind = random.below(7);
+    let mut any = || u32::try_from(random.pick(operations)).unwrap();
+    match kind {
+        0 => {
+            let (read, at, failed) = (any(), any() % 4, any());
+            Refutation::Phantom { read, at, failed: (failed % 2 == 0).then_some(failed) }
+        }
+        1 => Refutation::Premature { read: any(), add: any() },
+        2 => Refutation::Duplicated { read: any(), add: any() },
+        3 => Refutation::Forked { one: any(), only_one: any(), other: any(), only_other: any() },
+        4 => Refutation::Missing { add: any(), read: any(), back: None },
+        5 => Refutation::Gone { add: any(), shows: any(), lacks: any() },
+        _ => Refutation::Overtaken { add: any(), later: any(), read: any(), back: None },
+    }
+}
+
+#[test]
+fn no_claim_holds_of_what_is_legal() {
+    for number in 0..2_000 {
+        let random = &mut Random(number);
+        let operations = legal(random);
+        let bare: Vec<&SetOperation> = operations.iter().collect();
+        for _ in 0..200 {
+            let claim = claim(random, bare.len());
+            assert!(!claim.holds(&bare), "case {number}: {claim:?} of {operations:#?}");
+        }
+    }
+}
