@@ -8,6 +8,7 @@
 mod edits;
 mod race;
 pub mod regression;
+mod sizes;
 mod timetable;
 mod weaker;
 
@@ -152,8 +153,8 @@ impl<'a> Shrinking<'a> {
         loop {
             let before = self.plan.clone();
             // A small cluster first, while much is left that may go wrong in it.
-            self.try_each(|plan, _| edits::with_the_first_clients(plan));
-            self.try_each(|plan, _| edits::with_fewer_nodes(plan));
+            self.try_each(|plan, _| sizes::with_the_first_clients(plan));
+            self.try_each(|plan, _| sizes::with_fewer_nodes(plan));
             self.end_earlier();
             self.try_each(|plan, timetable| vec![edits::without_idle_steps(plan, timetable)]);
             self.thin_out(
@@ -166,15 +167,15 @@ impl<'a> Shrinking<'a> {
                 |plan, _, range| vec![edits::with_idle_clients(plan, range)],
             );
             self.thin_out(|plan| edits::steps(plan).len(), edits::without_steps);
-            self.try_each(edits::with_more_snapshots);
-            self.try_each(|plan, _| edits::with_smaller_batches(plan));
-            self.try_each(|plan, _| edits::with_fewer_clients(plan));
-            self.try_each(|plan, _| edits::with_fewer_keys(plan));
-            self.try_each(|plan, _| edits::with_shorter_steps(plan));
-            self.try_each(|plan, _| edits::with_a_simpler_network(plan));
+            self.try_each(sizes::with_more_snapshots);
+            self.try_each(|plan, _| sizes::with_smaller_batches(plan));
+            self.try_each(|plan, _| sizes::with_fewer_clients(plan));
+            self.try_each(|plan, _| sizes::with_fewer_keys(plan));
+            self.try_each(|plan, _| sizes::with_shorter_steps(plan));
+            self.try_each(|plan, _| sizes::with_a_simpler_network(plan));
             self.try_each(|plan, _| weaker::with_a_weaker_fault(plan));
             self.try_each(weaker::with_a_plainer_moment);
-            self.try_each(|plan, _| edits::begun_earlier(plan));
+            self.try_each(|plan, _| sizes::begun_earlier(plan));
             if self.plan == before
                 && self.take_first(edits::with_some_steps(&self.plan, &self.timetable)).is_none()
             {

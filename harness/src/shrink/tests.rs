@@ -105,7 +105,7 @@ fn long_plan() -> (ClusterPlan, Timetable) {
 fn snapshots_come_more_often_with_as_many_operations_fewer_in_between() {
     let (plan, table) = long_plan();
     let all = edits::steps(&plan).len();
-    let plans = edits::with_more_snapshots(&plan, &table);
+    let plans = sizes::with_more_snapshots(&plan, &table);
     assert!(plans.iter().all(|less| less.config.compaction_slots < 30));
     let halves: Vec<&ClusterPlan> = plans.iter().filter(|less| less.config.compaction_slots == 15).collect();
     assert!(!halves.is_empty());
@@ -128,16 +128,16 @@ fn snapshots_come_more_often_with_as_many_operations_fewer_in_between() {
 fn what_makes_a_long_plan_short_leaves_a_short_one_alone() {
     let (plan, table) = long_plan();
     let all = edits::steps(&plan).len();
-    assert!(edits::with_smaller_batches(&plan).iter().all(|less| less.config.batch_entries < 256));
+    assert!(sizes::with_smaller_batches(&plan).iter().all(|less| less.config.batch_entries < 256));
     let some = edits::with_some_steps(&plan, &table);
     assert!(
         some.len() > 100 && some.iter().all(|less| edits::steps(less).len() < all && less.key != plan.key)
     );
     let mut short = plan.clone();
     short.script.iter_mut().for_each(|script| script.steps.truncate(0));
-    assert!(edits::with_more_snapshots(&short, &table).is_empty());
+    assert!(sizes::with_more_snapshots(&short, &table).is_empty());
     assert!(
-        edits::with_smaller_batches(&short).is_empty() && edits::with_some_steps(&short, &table).is_empty()
+        sizes::with_smaller_batches(&short).is_empty() && edits::with_some_steps(&short, &table).is_empty()
     );
 }
 
