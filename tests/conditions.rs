@@ -2,26 +2,15 @@
 //! under loss, no service without a majority, longest waits while the network changes for ever, groups that hear
 //! only themselves. Faults are written in words; each demand is a number that a run must reach.
 
-use squall::checker::Verdict;
-use squall::soak::{PlanText, Wanted};
+use squall::soak::Wanted;
 use squall::trial::Outcome;
 
-/// A run of a mode under a workload, with these faults; `adjust` says what else differs from the defaults.
+#[path = "common/written.rs"]
+mod written;
+
+/// A valid run of the first seed.
 fn run(mode: &str, workload: &str, faults: &str, adjust: impl FnOnce(&mut Wanted)) -> Outcome {
-    let mut wanted = Wanted {
-        mode: Some(mode.into()),
-        workload: Some(workload.into()),
-        nemesis: Some("none".into()),
-        plan: (!faults.is_empty()).then(|| PlanText { path: "faults".into(), text: faults.into() }),
-        simulator: Some("event-loop".into()),
-        duration_ms: Some(6_000),
-        ..Wanted::default()
-    };
-    adjust(&mut wanted);
-    let experiment = wanted.experiment().expect("possible");
-    let outcome = experiment.run(&experiment.plan(1));
-    assert_eq!(outcome.verdict, Verdict::Valid, "{:?} {:?}", outcome.violations, outcome.remarks);
-    outcome
+    written::run((mode, workload, 1), faults, adjust)
 }
 
 /// The milliseconds from the start of chaos at which operations succeeded.

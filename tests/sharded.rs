@@ -1,41 +1,13 @@
 //! The sharded cluster as a whole: shards move while clients go on, groups come and go, transactions cross groups.
 
-use squall::checker::Verdict;
-use squall::nemesis::{ClientSide, ClusterChange, DiskLoss, Fault, PlannedFault, Target};
-use squall::soak::{Experiment, Wanted};
 use squall::trial::Outcome;
 
-fn experiment(workload: &str, nemesis: &str) -> Experiment {
-    let wanted = Wanted {
-        mode: Some("sharded".into()),
-        workload: Some(workload.into()),
-        nemesis: Some(nemesis.into()),
-        simulator: Some("event-loop".into()),
-        duration_ms: Some(5_000),
-        ..Wanted::default()
-    };
-    wanted.experiment().expect("possible")
-}
+#[path = "common/written.rs"]
+mod written;
 
-/// A run with these faults, in milliseconds: from, for how long, what.
-fn run(workload: &str, seed: u64, faults: &[(u64, u64, Fault)]) -> Outcome {
-    let experiment = experiment(workload, "none");
-    let mut plan = experiment.plan(seed);
-    let numbered = (1..).zip(faults);
-    plan.faults = numbered
-        .map(|(id, (at_ms, for_ms, fault))| PlannedFault {
-            id,
-            at_ms: *at_ms,
-            for_ms: *for_ms,
-            on: None,
-            fault: fault.clone(),
-        })
-        .collect();
-    experiment.run(&plan)
-}
-
-fn assert_valid(outcome: &Outcome) {
-    assert_eq!(outcome.verdict, Verdict::Valid, "{:?} {:?}", outcome.violations, outcome.remarks);
+/// A valid run of five seconds.
+fn run(workload: &str, seed: u64, faults: &str) -> Outcome {
+    written::run(("sharded", workload, seed), faults, |wanted| wanted.duration_ms = Some(5_000))
 }
 
 /// How often something happened anywhere.
@@ -50,24 +22,12 @@ fn times_ms(outcome: &Outcome, kind: &str) -> Vec<u64> {
     events.map(|event| event.time.0.saturating_sub(began) / 1_000).collect()
 }
 
-fn change(change: ClusterChange) -> Fault {
-    Fault::Reconfigure { change }
-}
-
-const STORM: &[ClusterChange] = &[
-    ClusterChange::Leave(2),
-    ClusterChange::Move { shard: 0, to: 3 },
-    ClusterChange::Join(2),
-    ClusterChange::Leave(3),
-    ClusterChange::Join(3),
-    ClusterChange::Move { shard: 7, to: 1 },
-];
+const STORM: &str = "storm leave g2, move s0 to g3, join g2, leave g3, join g3, move s7 to g1";
 
 #[test]
 fn groups_join_and_leave_under_load() {
     for (seed, workload) in (0..).zip(["append", "kv", "register", "transactions", "bank", "multi", "swap"]) {
-        let outcome = run(workload, seed, &[(500, 3_000, Fault::Storm { changes: STORM.to_vec() })]);
-        assert_valid(&outcome);
+        let outcome = run(workload, seed, &format!("at 500ms: {STORM} for 3s"));
         assert!(count(&outcome, "shard-installed") > 3, "{workload}: shards moved");
         assert!(count(&outcome, "shard-dropped") > 3, "{workload}: old copies were deleted");
     }
@@ -76,10 +36,10 @@ fn groups_join_and_leave_under_load() {
 #[test]
 fn all_faults_at_once_are_survived() {
     for workload in ["kv", "transactions", "multi"] {
-        let experiment = experiment(workload, "all");
         for seed in 0..5 {
-            let outcome = experiment.run(&experiment.plan(seed));
-            assert_valid(&outcome);
+            written::run(("sharded", workload, seed), "", |wanted| {
+                (wanted.duration_ms, wanted.nemesis) = (Some(5_000), Some("all".into()));
+            });
         }
     }
 }
@@ -88,10 +48,9 @@ fn all_faults_at_once_are_survived() {
 #[test]
 fn a_move_waits_for_a_group_that_is_down() {
     // Group 2 lives on n7, n1 and n2: two of its three hosts are stopped.
-    let down = |server| (300, 2_700, Fault::Pause { target: Target::Server(server) });
-    let leave = (600, 50, change(ClusterChange::Leave(2)));
-    let outcome = run("append", 3, &[down(0), down(1), leave]);
-    assert_valid(&outcome);
+    let faults =
+        "at 300ms: pause n1 for 2.7s\nat 300ms: pause n2 for 2.7s\nat 600ms: reconfigure leave g2 for 50ms";
+    let outcome = run("append", 3, faults);
     let installed = times_ms(&outcome, "shard-installed");
     let late = installed.iter().filter(|at| **at >= 3_000).count();
     assert!(late > 0, "the shards of the group came when it did: {installed:?}");
@@ -100,27 +59,22 @@ fn a_move_waits_for_a_group_that_is_down() {
 /// A minority of every group is cut off, the controller's too.
 #[test]
 fn a_majority_of_each_group_is_enough() {
-    let isolate = Fault::Isolate { target: Target::Server(1), clients: ClientSide::ReachAll };
-    let outcome = run("multi", 4, &[(200, 4_500, isolate), (1_000, 50, change(ClusterChange::Leave(3)))]);
-    assert_valid(&outcome);
+    let faults = "at 200ms: isolate n2, clients reach all for 4.5s\nat 1s: reconfigure leave g3 for 50ms";
+    let outcome = run("multi", 4, faults);
     assert!(outcome.operations.ok > 200, "{:?}", outcome.operations);
 }
 
 /// A host that missed several configurations takes them up one by one.
 #[test]
 fn a_group_that_missed_configurations_catches_up() {
-    let outcome = run(
-        "kv",
-        5,
-        &[
-            (200, 3_000, Fault::Pause { target: Target::Server(3) }),
-            (200, 3_000, Fault::Pause { target: Target::Server(4) }),
-            (400, 1_500, Fault::Storm { changes: vec![ClusterChange::Move { shard: 0, to: 3 }; 1] }),
-            (900, 50, change(ClusterChange::Move { shard: 1, to: 2 })),
-            (1_500, 50, change(ClusterChange::Move { shard: 1, to: 3 })),
-        ],
-    );
-    assert_valid(&outcome);
+    let faults = "
+        at 200ms: pause n4 for 3s
+        at 200ms: pause n5 for 3s
+        at 400ms: reconfigure move s0 to g3 for 1.5s
+        at 900ms: reconfigure move s1 to g2 for 50ms
+        at 1.5s: reconfigure move s1 to g3 for 50ms
+    ";
+    let outcome = run("kv", 5, faults);
     assert!(times_ms(&outcome, "configured").iter().any(|at| *at >= 3_000), "after its return");
 }
 
@@ -128,19 +82,14 @@ fn a_group_that_missed_configurations_catches_up() {
 #[test]
 fn a_restart_of_all_forgets_nothing() {
     for (seed, workload) in (10..).zip(["transactions", "bank", "append"]) {
-        let storm = (500, 2_000, Fault::Storm { changes: STORM.to_vec() });
-        let crash = |at_ms| (at_ms, 200, Fault::CrashAll { loss: DiskLoss::Unsynced });
-        assert_valid(&run(workload, seed, &[storm, crash(900), crash(1_900), crash(3_000)]));
+        let crash = |at_ms| format!("\nat {at_ms}ms: crash-all losing unsynced for 200ms");
+        let crashes: String = [900, 1_900, 3_000].map(crash).concat();
+        run(workload, seed, &format!("at 500ms: {STORM} for 2s{crashes}"));
     }
 }
 
 /// No lock, no open transaction and no shard on its way is left over: a run ends only when that is so.
 #[test]
 fn a_lost_decision_is_asked_for() {
-    let lose = Fault::Filter {
-        links: squall::nemesis::Links::Servers,
-        kinds: vec!["transaction-decision".to_owned()],
-    };
-    let outcome = run("multi", 6, &[(500, 1_500, lose)]);
-    assert_valid(&outcome);
+    run("multi", 6, "at 500ms: filter transaction-decision between servers for 1.5s");
 }
