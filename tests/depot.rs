@@ -2,7 +2,7 @@
 //! the machine.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -115,6 +115,49 @@ fn a_bucket_holds_a_soak_and_gives_it_back() {
     let output = run(&second, "merge s3://elsewhere --into nothing");
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("elsewhere"), "{}", stderr(&output));
+}
+
+/// What a disk lost is copied again, so that lines of a search come twice; they are learned once.
+#[test]
+fn a_search_whose_machine_is_lost_goes_on_from_its_depot() {
+    const GUIDED: &str =
+        "soak --guided --nodes 3 --clients 3 --duration 300ms --bug no-deduplication --seeds 0..40 --jobs 1";
+    let (store, first, second) = (folder(), folder(), folder());
+    make_bucket(&store);
+    let arguments = format!("{GUIDED} --upload {}", bucket(&store));
+    let output = done(first.path(), &arguments);
+    assert!(stderr(&output).contains("copied to file://"), "{}", stderr(&output));
+    let copy = PathBuf::from(soaks(&store.path().join("bucket")).remove(0));
+    let summary = || {
+        let text = std::fs::read_to_string(copy.join("summary.json")).expect("a summary");
+        let mut summary: Value = serde_json::from_str(&text).expect("JSON");
+        // They name the folder.
+        summary["failures"] = summary["failures"].as_array().expect("failures").len().into();
+        summary
+    };
+    let before = summary();
+    // As if it had been killed after its third batch, on a disk that had lost the first two.
+    let parts: Vec<_> = walk(&copy.join("lines"));
+    let text: String = parts.iter().map(|part| std::fs::read_to_string(part).expect("a part")).collect();
+    parts.iter().for_each(|part| std::fs::remove_file(part).expect("removed"));
+    let lines: Vec<&str> = text.lines().collect();
+    std::fs::remove_file(copy.join("summary.json")).expect("removed");
+    let part = [lines[0], lines[1], lines[0], lines[1], lines[2], ""].join("\n");
+    std::fs::write(copy.join("lines/000001.jsonl"), part).expect("written");
+    let output = done(second.path(), &arguments);
+    assert!(stderr(&output).contains("24 runs are done"), "{}", stderr(&output));
+    assert_eq!(summary(), before);
+    // A line between is missing: nothing is made of the rest.
+    std::fs::remove_file(copy.join("summary.json")).expect("removed");
+    std::fs::write(copy.join("lines/000001.jsonl"), [lines[0], lines[2], ""].join("\n")).expect("written");
+    let third = folder();
+    let output = done(third.path(), &arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("seeds.jsonl:2: the lines of the runs from 8 on are missing"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Soaks as they are used: killed at any instant and started again, shared out and united, over everything at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -133,7 +133,8 @@ fn a_soak_killed_a_hundred_times_loses_nothing_and_doubles_nothing() {
     }
 }
 
-/// What does not depend on times and places: the runs of a guided soak, and its summary.
+/// What does not depend on times and places: the runs of a guided soak, and its summary. Fails unless exactly the
+/// failures that its lines name are there, whole.
 fn search(soak: &Path) -> (Vec<Value>, Value) {
     let text = std::fs::read_to_string(soak.join("seeds.jsonl")).expect("lines");
     let mut runs = Vec::new();
@@ -141,13 +142,18 @@ fn search(soak: &Path) -> (Vec<Value>, Value) {
         let line: Value = serde_json::from_str(line).expect("a whole line");
         runs.extend(line["runs"].as_array().expect("runs").clone());
     }
+    let mut named = BTreeSet::new();
     for run in &mut runs {
-        let results = run.as_object_mut().expect("an object").remove("results").expect("a place, or none");
-        if let Some(results) = results.as_str() {
-            let name = Path::new(results).file_name().expect("a name");
-            assert!(soak.join("failures").join(name).join("run.json").is_file(), "{results} is not whole");
+        if let Some(results) = run["results"].as_str() {
+            let name = Path::new(results).file_name().expect("a name").to_string_lossy().into_owned();
+            assert!(soak.join("failures").join(&name).join("run.json").is_file(), "{results} is not whole");
+            run["results"] = name.as_str().into();
+            named.insert(name);
         }
     }
+    let stored = std::fs::read_dir(soak.join("failures")).expect("failures").map(|entry| entry.expect("one"));
+    let stored: BTreeSet<_> = stored.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(stored, named, "failures that no line names");
     let text = std::fs::read_to_string(soak.join("summary.json")).expect("a summary");
     let mut summary: Value = serde_json::from_str(&text).expect("JSON");
     let failures = summary.as_object_mut().expect("an object").remove("failures").expect("failures");
@@ -155,6 +161,9 @@ fn search(soak: &Path) -> (Vec<Value>, Value) {
     (runs, summary)
 }
 
+/// Seen to catch, each planted once: a batch's line that is written before the failures it names (one is not whole); a
+/// failure that is stored again beside itself by the run after the kill (no line names it); a search made again from
+/// lessons without their states (other plans are kept, and another search follows).
 #[test]
 fn a_guided_soak_killed_again_and_again_makes_the_same_search() {
     const GUIDED: &str =

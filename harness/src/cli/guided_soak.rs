@@ -19,6 +19,7 @@ use crate::trial::Outcome;
 use super::console::Console;
 use super::exit::Exit;
 use super::recording::{Place, Recording, tell};
+use super::upload::{Upload, unfinished};
 
 /// A guided soak.
 pub(crate) struct GuidedSoak<'a> {
@@ -28,6 +29,8 @@ pub(crate) struct GuidedSoak<'a> {
     /// The first seed, and as many runs as there are seeds.
     pub(crate) seeds: Range<u64>,
     pub(crate) budget: Option<Duration>,
+    /// Where results are copied to.
+    pub(crate) upload: Option<&'a str>,
     pub(crate) anew: bool,
     pub(crate) jobs: usize,
     pub(crate) json: bool,
@@ -48,6 +51,8 @@ struct RunOfBatch {
 /// What is kept of a batch.
 #[derive(Serialize, Deserialize)]
 struct BatchLine {
+    /// How many runs came before.
+    runs_before: u64,
     elapsed_ms: u64,
     runs: Vec<RunOfBatch>,
 }
@@ -96,9 +101,10 @@ impl Progress {
 
 impl GuidedSoak<'_> {
     pub(crate) fn go(self, store: &Store) -> anyhow::Result<Exit> {
-        let began = Moment::now();
+        let (began, soak) = (Moment::now(), Stopwatch::start());
         let runs_max = self.seeds.end - self.seeds.start;
         let (mut folder, mut progress) = self.open(store, &began)?;
+        let mut upload = Upload::begin(self.console, self.upload, &folder)?;
         let is_over = |progress: &Progress| {
             let elapsed = Duration::from_millis(progress.elapsed_ms);
             progress.search.runs() >= runs_max || self.budget.is_some_and(|budget| elapsed >= budget)
@@ -116,11 +122,12 @@ impl GuidedSoak<'_> {
                 runs.push(RunOfBatch { verdict, digest, is_changed: candidate.is_changed, results, lesson });
             }
             let elapsed_ms = u64::try_from(stopwatch.wall().as_millis()).unwrap_or(u64::MAX);
-            let batch = BatchLine { elapsed_ms, runs };
+            let batch = BatchLine { runs_before: first, elapsed_ms, runs };
             folder.seed(&serde_json::to_string(&batch).expect("a line is plain data"))?;
             progress.add(&batch);
+            upload.follow(soak.wall());
         }
-        self.end(folder, &progress)
+        self.end(folder, upload, &progress)
     }
 
     /// The folder of the same search, if it was killed, and the search as it was; else new ones.
@@ -130,12 +137,19 @@ impl GuidedSoak<'_> {
         let mut progress = Progress { search, worst, vacuous: 0, failures, elapsed_ms: 0 };
         let charter = Charter::new(build_id(), self.wanted, Seeds::all(self.seeds.clone()), false, 0.0);
         let text = Charter { guided: true, ..charter }.text();
-        let unfinished = if self.anew { None } else { store.resume_soak(&text)? };
+        let unfinished = if self.anew { None } else { unfinished(store, self.upload, &text)? };
         let Some(mut folder) = unfinished else {
             return Ok((store.begin_soak(&began.stamp, &text)?, progress));
         };
         let is_torn = folder.earlier(&mut |text| {
             let batch: BatchLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            let runs = progress.search.runs();
+            if batch.runs_before > runs {
+                return Err(format!("the lines of the runs from {runs} on are missing"));
+            } else if batch.runs_before < runs {
+                // Copied twice, after the disk had lost lines: the same batch, since a search is a pure function.
+                return Ok(());
+            }
             let lessons: Vec<Lesson> = batch.runs.iter().map(|run| run.lesson.clone()).collect();
             progress.search.recall(&lessons)?;
             progress.add(&batch);
@@ -165,7 +179,7 @@ impl GuidedSoak<'_> {
         Ok(record.run.results)
     }
 
-    fn end(&self, folder: SoakFolder, progress: &Progress) -> anyhow::Result<Exit> {
+    fn end(&self, folder: SoakFolder, upload: Upload<'_>, progress: &Progress) -> anyhow::Result<Exit> {
         let (search, verdict) = (&progress.search, progress.verdict());
         let (runs, corpus, states) = (search.runs(), search.corpus(), search.states());
         self.console.verdict(
@@ -186,6 +200,7 @@ impl GuidedSoak<'_> {
         };
         folder
             .finish_with(&(serde_json::to_string_pretty(&line).expect("a summary is plain data") + "\n"))?;
+        upload.finish()?;
         if self.json {
             self.console.json(&line)?;
         }

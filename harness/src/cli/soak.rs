@@ -14,7 +14,7 @@ use crate::soak::{
     self, Campaign, Charter, Done, Frame, Outside, Quota, SeedLine, SeedReport, Seeds, Shard, SoakSettings,
     Summary, Tally, Wanted,
 };
-use crate::store::{Depot, RunRecord, SoakFolder, Store, StoreError, build_id};
+use crate::store::{RunRecord, SoakFolder, Store, StoreError, build_id};
 use crate::trial::Simulator;
 
 use super::CliError;
@@ -26,7 +26,7 @@ use super::progress::Progress;
 use super::recording::{Place, Recording};
 use super::shrinking::{ShrinkFlags, shrunk_besides, size_text, tell_shrunk};
 use super::soak_tell::{pages, publish, tell_seed, tell_summary};
-use super::upload::Upload;
+use super::upload::{Upload, unfinished};
 
 /// Seeds of a soak that was not told.
 const SEEDS: std::ops::Range<u64> = 0..100;
@@ -53,7 +53,7 @@ pub(crate) struct SoakCommand {
     shard: Option<ShardFlag>,
     /// Copy results to an object store as they grow, such as s3://bucket/prefix, and go on from there where the
     /// folder is lost
-    #[arg(long, value_name = "URL", conflicts_with = "guided")]
+    #[arg(long, value_name = "URL")]
     upload: Option<String>,
     /// Begin anew, even if the same soak did not end
     #[arg(long)]
@@ -173,6 +173,7 @@ impl SoakCommand {
             wanted: &wanted,
             seeds: self.seeds.seeds(default),
             budget: self.budget,
+            upload: self.upload.as_deref(),
             anew: self.anew,
             jobs: self.seeds.jobs(),
             json: self.output.json,
@@ -256,11 +257,7 @@ impl Soaking<'_> {
             self.vacuous_max,
         );
         let text = charter.text();
-        let mut unfinished = if self.anew { None } else { store.resume_soak(&text)? };
-        if let Some(address) = self.upload.filter(|_| unfinished.is_none() && !self.anew) {
-            store.fetch_soak(&Depot::open(address)?, &text)?;
-            unfinished = store.resume_soak(&text)?;
-        }
+        let unfinished = if self.anew { None } else { unfinished(store, self.upload, &text)? };
         let Some(mut folder) = unfinished else {
             return Ok((store.begin_soak(&began.stamp, &text)?, Earlier::default()));
         };

@@ -5,12 +5,26 @@
 
 use std::time::Duration;
 
-use crate::store::{Depot, DepotError, SoakCopy, SoakFolder};
+use crate::store::{Depot, DepotError, SoakCopy, SoakFolder, Store};
 
 use super::console::Console;
 
 /// So often a copy is kept up.
 const EVERY: Duration = Duration::from_secs(20);
+
+/// The folder of a soak that was asked for the same and did not end: here, or brought from where it is copied to.
+pub(crate) fn unfinished(
+    store: &Store,
+    address: Option<&str>,
+    charter: &str,
+) -> anyhow::Result<Option<SoakFolder>> {
+    if let Some(folder) = store.resume_soak(charter)? {
+        return Ok(Some(folder));
+    }
+    let Some(address) = address else { return Ok(None) };
+    store.fetch_soak(&Depot::open(address)?, charter)?;
+    Ok(store.resume_soak(charter)?)
+}
 
 /// A copy of a soak, if one is wanted.
 pub(crate) struct Upload<'a> {
