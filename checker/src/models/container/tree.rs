@@ -139,3 +139,19 @@ impl Cover {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cover;
+
+    #[test]
+    fn what_nothing_covers_is_given_out_once_and_only_from_the_range() {
+        let mut cover = Cover::new(6);
+        cover.add(1, 3, 1);
+        assert_eq!(cover.give_out(0, 4), [0, 3], "not 4, which is behind the range");
+        assert_eq!(cover.give_out(0, 4), [0usize; 0]);
+        cover.add(2, 3, -1);
+        assert_eq!(cover.give_out(2, 5), [2, 4]);
+        assert_eq!(cover.give_out(0, 8), [5], "there is no seventh");
+    }
+}

@@ -258,3 +258,6 @@ impl Refutation {
             }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! Whatever is claimed of a legal history of a counter, a second look must refuse it: nothing else stands between a mistake of
+//! the monitor and a wrong verdict.
+
+use super::super::{CounterAction, CounterOperation, CounterRet};
+use super::{Refutation, Why};
+use crate::history::{Completion, Operation, ProcessId};
+use crate::models::random::Random;
+
+/// Operations that took effect one after the other, each within its interval.
+fn legal(random: &mut Random) -> Vec<CounterOperation> {
+    let (count, stretch, amounts) = (1 + random.below(9), 1 + random.below(8), 1 + random.below(3));
+    let mut sum = 0;
+    let mut operations = Vec::new();
+    for number in 0..count {
+        let fate = random.below(10);
+        let (action, ret) = if random.one_in(2) {
+            let amount = 2 + random.below(amounts).cast_signed() - i64::from(random.one_in(6)) * 5;
+            sum += if fate > 1 || (fate == 1 && random.one_in(2)) { amount } else { 0 };
+            (CounterAction::Add { amount }, CounterRet::Done)
+        } else {
+            (CounterAction::Read, CounterRet::Sum(sum))
+        };
+        let completion = match fate {
+            0 => Completion::Fail,
+            1 => Completion::Info,
+            _ => Completion::Ok(ret),
+        };
+        let at = 20 + 4 * number;
+        let (invoked, until) = (at - random.below(stretch), at + random.below(stretch));
+        let returned = (completion != Completion::Info).then_some(until);
+        let op = action.into();
+        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+    }
+    operations
+}
+
+#[test]
+fn no_claim_holds_of_what_is_legal() {
+    for number in 0..5_000 {
+        let random = &mut Random(number);
+        let operations = legal(random);
+        let bare: Vec<&CounterOperation> = operations.iter().collect();
+        let all = || (0u32..).take(bare.len());
+        for (before, after) in
+            all().flat_map(|after| all().map(Some).chain([None]).map(move |before| (before, after)))
+        {
+            for why in [Why::TooLow, Why::TooHigh, Why::NoMultiple] {
+                let claim = Refutation { before, after, why };
+                assert!(!claim.holds(&bare), "case {number}: {claim:?} of {operations:#?}");
+            }
+        }
+    }
+}
