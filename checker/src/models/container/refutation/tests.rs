@@ -18,7 +18,9 @@ fn legal(random: &mut Random, discipline: Discipline) -> Vec<ContainerOperation>
         let fate = random.below(10);
         let takes_effect = fate > 1 || (fate == 1 && random.one_in(2));
         let (action, ret) = if random.one_in(2) {
-            let value = Value::Int(number.cast_signed());
+            // Now and then one that was inserted before.
+            let value = if random.one_in(6) { random.below(number + 1) } else { number };
+            let value = Value::Int(value.cast_signed());
             if takes_effect {
                 elements.push_back(value.clone());
             }
