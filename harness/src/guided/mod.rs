@@ -2,10 +2,12 @@
 //!
 //! Greybox fuzzing (Zalewski, "american fuzzy lop", 2013; Böhme et al., "Coverage-based greybox fuzzing as Markov
 //! chain", 2016) on plans of faults. New is an event under a family of faults that was never seen there, or an
-//! abstract state that the cluster was never in. Half of the plans are drawn as ever, so that the search cannot lose
-//! its way. A pure function of the experiment and its first seed: plans are made in batches, and what a batch
-//! taught is learned in order, however many threads ran it.
+//! abstract state that the cluster was never in. Changed plans also get faults that fall on the steps of the protocol in
+//! turn. A quarter of the plans are drawn as ever, so that the search cannot lose its way. A pure function of the
+//! experiment and its first seed: plans are made in batches, and what a batch taught is learned in order, however many
+//! threads ran it.
 
+mod aim;
 mod lesson;
 mod mutate;
 
@@ -20,6 +22,8 @@ use crate::sim::Coverage;
 use crate::soak::{ClusterPlan, CoverageTable, Experiment};
 use crate::trial::Outcome;
 
+use aim::Aims;
+
 pub use lesson::Lesson;
 
 /// Plans that are made before anything of them is learned.
@@ -27,7 +31,10 @@ pub const BATCH: usize = 8;
 /// Plans that are kept, at most; the one with the most children gives way.
 const CORPUS_MAX: usize = 512;
 /// How many plans are changed ones, in parts per million, once there is something to change.
-const CHANGED_PPM: u32 = 500_000;
+const CHANGED_PPM: u32 = 750_000;
+
+/// Faults that are aimed at steps of the protocol in a changed plan, at most.
+const AIMED_MAX: u64 = 6;
 
 /// A plan that reached something new.
 #[derive(Clone, Debug)]
@@ -59,6 +66,7 @@ pub struct Guided {
     /// States that occurred.
     states: BTreeSet<u64>,
     runs: u64,
+    aims: Aims,
 }
 
 impl Guided {
@@ -66,6 +74,7 @@ impl Guided {
     pub fn new(experiment: Experiment, seed_first: u64) -> Self {
         Self {
             covered: CoverageTable::new(experiment.mode()),
+            aims: Aims::new(experiment.mode()),
             experiment,
             decide: Decide::new(seed_first).derive("guided", &[]),
             seed_first,
@@ -92,8 +101,12 @@ impl Guided {
             let parent = picks.into_iter().min_by_key(tired).expect("three were picked");
             let other = draw.index(self.corpus.len());
             self.corpus[parent].children += 1;
+            let topology = self.corpus[parent].plan.config.topology();
+            let aimed: Vec<_> = (0..draw.range(0..=AIMED_MAX))
+                .filter_map(|_| self.aims.fault(&topology, &mut draw))
+                .collect();
             let (first, second) = (&self.corpus[parent].plan, &self.corpus[other].plan);
-            if let Some(plan) = mutate::changed(first, second, &self.experiment, &mut draw) {
+            if let Some(plan) = mutate::changed((first, second), &aimed, &self.experiment, &mut draw) {
                 return Candidate { plan, is_changed: true };
             }
         }

@@ -17,14 +17,14 @@ const TWO_IN_ONE_PPM: u32 = 500_000;
 /// How often a change is tried before a plan is left alone.
 const ATTEMPTS: usize = 8;
 
-/// A changed plan; `None` if nothing that was tried can be run.
+/// A changed plan, with the faults that are aimed; `None` if nothing that was tried can be run.
 pub(super) fn changed(
-    plan: &ClusterPlan,
-    other: &ClusterPlan,
+    (plan, other): (&ClusterPlan, &ClusterPlan),
+    aimed: &[PlannedFault],
     experiment: &Experiment,
     draw: &mut Draw,
 ) -> Option<ClusterPlan> {
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let mut next = plan.clone();
         if draw.chance(TWO_IN_ONE_PPM) {
             two_in_one(&mut next, other);
@@ -32,6 +32,9 @@ pub(super) fn changed(
         for _ in 0..draw.range(1..=3) {
             change(&mut next, other, experiment, draw);
         }
+        // Those that do not all fit, may in part.
+        let fewer = aimed.len().saturating_sub(attempt);
+        next.faults.extend(aimed[..fewer].iter().cloned());
         renumber(&mut next.faults);
         let topology = next.config.topology();
         let stopped = stopped_ms(&next.faults, &topology) * 100;
@@ -111,9 +114,9 @@ fn two_in_one(plan: &mut ClusterPlan, other: &ClusterPlan) {
     plan.faults = first.chain(second).chain(waiting).collect();
 }
 
-/// Each fault has a number of its own; those that come first keep theirs, since their decisions hang on it.
+/// Each fault has a number of its own, from 1; those that come first keep theirs, since their decisions hang on it.
 fn renumber(faults: &mut [PlannedFault]) {
-    let mut used = std::collections::BTreeSet::new();
+    let mut used = std::collections::BTreeSet::from([0]);
     let mut free: FaultId = faults.iter().map(|fault| fault.id).max().unwrap_or(0) + 1;
     for fault in faults.iter_mut() {
         if !used.insert(fault.id) {

@@ -88,3 +88,21 @@ fn a_search_goes_on_from_its_lessons() {
     assert_eq!(plans(&mut whole), plans(&mut again));
     assert!(again.recall(&[]).is_err(), "half a batch says nothing");
 }
+
+#[test]
+fn aims_go_through_all_steps_of_the_protocol_before_any_is_aimed_at_again() {
+    let topology = experiment(&[]).plan(1).config.topology();
+    let mut aims = aim::Aims::new(topology.mode);
+    let mut draw = Decide::new(1).at("aims", &[]);
+    let events = crate::nemesis::model::protocol_events(topology.mode).len();
+    for _ in 0..2 {
+        let mut steps = BTreeSet::new();
+        for _ in 0..events * 3 {
+            let fault = aims.fault(&topology, &mut draw).expect("a mode with steps");
+            assert!(fault.at_ms + fault.for_ms <= topology.horizon_ms, "{fault:?}");
+            let trigger = fault.on.expect("it falls on a step");
+            steps.insert((trigger.event, trigger.moment));
+        }
+        assert_eq!(steps.len(), events * 3, "each once");
+    }
+}

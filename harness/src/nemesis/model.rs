@@ -15,7 +15,7 @@ pub const SHARD_GROUPS: u32 = 3;
 pub const SHARDS: u32 = squall_cluster::sharded::controller::SHARDS;
 
 /// The events of a mode on which faults are made to fall, and whether they are rare: a few in a run.
-pub(super) fn protocol_events(mode: Mode) -> &'static [(&'static str, bool)] {
+pub(crate) fn protocol_events(mode: Mode) -> &'static [(&'static str, bool)] {
     match mode {
         Mode::Single => &[("booted", true), ("executed", false), ("reply-sent", false)],
         Mode::Paxos => &[
