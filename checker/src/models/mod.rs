@@ -9,6 +9,8 @@ pub mod bank;
 pub mod container;
 pub mod counter;
 mod keyed;
+#[cfg(test)]
+mod legal_tests;
 pub mod long_fork;
 pub mod multi_register;
 pub mod mutex;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::super::{ContainerAction, ContainerOperation, ContainerRet, Discipline};
 use super::{NONE, Refutation, Witness};
-use crate::history::{Completion, Operation, ProcessId};
+use crate::models::legal_tests::{fate, operation};
 use crate::models::random::Random;
 use crate::value::Value;
 
@@ -15,19 +15,18 @@ fn legal(random: &mut Random, discipline: Discipline) -> Vec<ContainerOperation>
     let mut elements: VecDeque<Value> = VecDeque::new();
     let mut operations = Vec::new();
     for number in 0..count {
-        let fate = random.below(10);
-        let takes_effect = fate > 1 || (fate == 1 && random.one_in(2));
+        let fate = fate(random);
         let (action, ret) = if random.one_in(2) {
             // Now and then one that was inserted before.
             let value = if random.one_in(6) { random.below(number + 1) } else { number };
             let value = Value::Int(value.cast_signed());
-            if takes_effect {
+            if fate.takes_effect {
                 elements.push_back(value.clone());
             }
             (ContainerAction::Insert { value }, ContainerRet::Done)
         } else {
             let taken = match discipline {
-                _ if !takes_effect => None,
+                _ if !fate.takes_effect => None,
                 Discipline::Fifo => elements.pop_front(),
                 Discipline::Lifo => elements.pop_back(),
                 Discipline::Unordered if elements.is_empty() => None,
@@ -35,16 +34,7 @@ fn legal(random: &mut Random, discipline: Discipline) -> Vec<ContainerOperation>
             };
             (ContainerAction::Remove, taken.map_or(ContainerRet::Empty, ContainerRet::Taken))
         };
-        let completion = match fate {
-            0 => Completion::Fail,
-            1 => Completion::Info,
-            _ => Completion::Ok(ret),
-        };
-        let at = 20 + 4 * number;
-        let (invoked, until) = (at - random.below(stretch), at + random.below(stretch));
-        let returned = (completion != Completion::Info).then_some(until);
-        let op = action.into();
-        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+        operations.push(operation(random, (number, stretch), fate, (action.into(), ret)));
     }
     operations
 }

@@ -3,7 +3,7 @@
 
 use super::super::{CounterAction, CounterOperation, CounterRet};
 use super::{Refutation, Why};
-use crate::history::{Completion, Operation, ProcessId};
+use crate::models::legal_tests::{fate, operation};
 use crate::models::random::Random;
 
 /// Operations that took effect one after the other, each within its interval.
@@ -12,24 +12,15 @@ fn legal(random: &mut Random) -> Vec<CounterOperation> {
     let mut sum = 0;
     let mut operations = Vec::new();
     for number in 0..count {
-        let fate = random.below(10);
+        let fate = fate(random);
         let (action, ret) = if random.one_in(2) {
             let amount = 2 + random.below(amounts).cast_signed() - i64::from(random.one_in(6)) * 5;
-            sum += if fate > 1 || (fate == 1 && random.one_in(2)) { amount } else { 0 };
+            sum += if fate.takes_effect { amount } else { 0 };
             (CounterAction::Add { amount }, CounterRet::Done)
         } else {
             (CounterAction::Read, CounterRet::Sum(sum))
         };
-        let completion = match fate {
-            0 => Completion::Fail,
-            1 => Completion::Info,
-            _ => Completion::Ok(ret),
-        };
-        let at = 20 + 4 * number;
-        let (invoked, until) = (at - random.below(stretch), at + random.below(stretch));
-        let returned = (completion != Completion::Info).then_some(until);
-        let op = action.into();
-        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+        operations.push(operation(random, (number, stretch), fate, (action.into(), ret)));
     }
     operations
 }

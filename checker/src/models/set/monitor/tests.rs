@@ -3,7 +3,7 @@
 
 use super::super::{SetAction, SetOperation, SetRet};
 use super::Refutation;
-use crate::history::{Completion, Operation, ProcessId};
+use crate::models::legal_tests::{fate, operation};
 use crate::models::random::Random;
 use crate::value::Value;
 
@@ -13,26 +13,17 @@ fn legal(random: &mut Random) -> Vec<SetOperation> {
     let mut members: Vec<Value> = Vec::new();
     let mut operations = Vec::new();
     for number in 0..count {
-        let fate = random.below(10);
+        let fate = fate(random);
         let (action, ret) = if random.one_in(2) {
             let element = Value::Int(random.below(elements).cast_signed());
-            if (fate > 1 || (fate == 1 && random.one_in(2))) && !members.contains(&element) {
+            if fate.takes_effect && !members.contains(&element) {
                 members.push(element.clone());
             }
             (SetAction::Add { element }, SetRet::Done)
         } else {
             (SetAction::Read, SetRet::Elements(members.clone().into()))
         };
-        let completion = match fate {
-            0 => Completion::Fail,
-            1 => Completion::Info,
-            _ => Completion::Ok(ret),
-        };
-        let at = 20 + 4 * number;
-        let (invoked, until) = (at - random.below(stretch), at + random.below(stretch));
-        let returned = (completion != Completion::Info).then_some(until);
-        let op = action.into();
-        operations.push(Operation { process: ProcessId(number), op, invoked, returned, completion });
+        operations.push(operation(random, (number, stretch), fate, (action.into(), ret)));
     }
     operations
 }
