@@ -13,8 +13,9 @@ use rustc_hash::FxHashMap;
 
 use super::entry::Atom;
 use super::input::How;
+use super::placed::{Place, Placed};
 use super::view::View;
-use super::{NONE, Placed, Refutation, Stop, order};
+use super::{NONE, Refutation, Stop, order};
 use crate::history::OpId;
 use crate::kv::KvOp;
 use crate::verdict::Violation;
@@ -51,7 +52,7 @@ struct Stay {
 }
 
 /// Adds the failed cas to a legal order of the other operations, which stand in these blocks; the order may change.
-pub(super) fn place(view: &View<'_, '_>, placed: &[Placed], order: Vec<u32>) -> Result<Vec<u32>, Stop> {
+pub(super) fn place(view: &View<'_, '_>, placed: &Placed, order: Vec<u32>) -> Result<Vec<u32>, Stop> {
     let done = |cas: &(u32, Atom<'_>)| view.is_done(cas.0);
     let differing = view.key.differing.iter().filter(|cas| done(cas)).map(|(operation, expected)| {
         let (invoked, returned) = view.stamps(*operation);
@@ -61,8 +62,8 @@ pub(super) fn place(view: &View<'_, '_>, placed: &[Placed], order: Vec<u32>) -> 
     if let Some(refutation) = refuted(view, &differing) {
         return Err(refutation.into());
     }
-    let (mut placed, mut order) = (placed.to_vec(), order);
-    let tries = OPERATIONS_TRIED_MAX / (placed.len() + 1);
+    let (mut placed, mut order) = (placed.clone(), order);
+    let tries = OPERATIONS_TRIED_MAX / (placed.operations.len() + 1);
     let mut tries = tries.clamp(ORDERS_TRIED_MIN, ORDERS_TRIED_MAX);
     loop {
         let line = Line::new(view, &placed, &order);
@@ -73,12 +74,10 @@ pub(super) fn place(view: &View<'_, '_>, placed: &[Placed], order: Vec<u32>) -> 
         let candidates = line.candidates(view, &differing[at]);
         let found = candidates.into_iter().take(tries).find_map(|candidate| {
             tries -= 1;
-            let mut blocks = placed.clone();
-            blocks.extend(candidate);
-            // In a group they stay in the order in which they are given: that of their invocations is one in real time.
-            blocks.sort_by_key(|placed| placed.operation);
-            let blocks = order::sorted(&blocks);
-            order::arrange(view, &blocks).ok().map(|order| (blocks, order))
+            let mut places = placed.places.clone();
+            candidate.into_iter().for_each(|(operation, place)| places[operation as usize] = place);
+            let placed = Placed::new(places);
+            order::arrange(view, &placed).ok().map(|order| (placed, order))
         });
         (placed, order) = found.ok_or(Stop::Unclear)?;
         differing.remove(at);
@@ -134,8 +133,7 @@ fn refuted<'h>(view: &View<'_, 'h>, differing: &[Differing<'h>]) -> Option<Refut
 /// A legal order, and what is to be known to find room in it: positions are between operations, from 0 to their count.
 struct Line<'l, 'h> {
     order: &'l [u32],
-    /// Where each operation stands in its block, by operation.
-    homes: Vec<Option<Placed>>,
+    placed: &'l Placed,
     /// The value at each position.
     values: Vec<Atom<'h>>,
     /// The next position at which it is another; one more than there are positions, if there is none.
@@ -148,9 +146,7 @@ struct Line<'l, 'h> {
 }
 
 impl<'l, 'h> Line<'l, 'h> {
-    fn new(view: &View<'_, 'h>, placed: &[Placed], order: &'l [u32]) -> Self {
-        let mut homes = vec![None; view.key.stamps.len()];
-        placed.iter().for_each(|placed| homes[placed.operation as usize] = Some(*placed));
+    fn new(view: &View<'_, 'h>, placed: &'l Placed, order: &'l [u32]) -> Self {
         let mut written: FxHashMap<u32, Atom<'h>> = FxHashMap::default();
         written.extend(view.key.writes.iter().map(|write| (write.operation, write.atom)));
         let count = order.len();
@@ -164,8 +160,8 @@ impl<'l, 'h> Line<'l, 'h> {
             returned[at] = view.returned(*operation).min(returned[at + 1]);
             next[at] = if values[at] == values[at + 1] { next[at + 1] } else { at + 1 };
         }
-        let blocks = placed.iter().map(|placed| placed.block + 1).max().unwrap_or(1);
-        Self { order, homes, values, next, invoked, returned, blocks }
+        let blocks = placed.operations.last().map_or(1, |last| placed.place(*last).block + 1);
+        Self { order, placed, values, next, invoked, returned, blocks }
     }
 
     /// The positions at which a cas may stand in real time: behind what finished before it began, in front of what
@@ -201,30 +197,30 @@ impl<'l, 'h> Line<'l, 'h> {
     }
 
     /// Versions that a cas might see, near where it should stand.
-    fn candidates(&self, view: &View<'_, 'h>, cas: &Differing<'h>) -> Vec<Vec<Placed>> {
+    fn candidates(&self, view: &View<'_, 'h>, cas: &Differing<'h>) -> Vec<Vec<(u32, Place)>> {
         let (first, last) = self.room(cas);
         let from = first.saturating_sub(NEIGHBOURS_MAX);
         let to = (last + NEIGHBOURS_MAX).min(self.order.len());
         let mut versions = Vec::new();
         // What follows comes first: it is more often free to be moved.
         for at in (first..to).chain((from..first).rev()) {
-            let home = self.homes[self.order[at] as usize].expect("what is ordered was placed");
-            let version = (home.block, home.version());
+            let place = self.placed.place(self.order[at]);
+            let version = (place.block, place.version());
             if self.values[at + 1] != cas.expected && !versions.contains(&version) {
                 versions.push(version);
             }
         }
         let seen =
-            versions.into_iter().map(|(block, version)| vec![Placed::reader(block, version, cas.operation)]);
+            versions.into_iter().map(|(block, version)| vec![(cas.operation, Place::reader(block, version))]);
         let writes = view.key.writes[..view.writes].iter().rev().filter(|write| {
-            let unseen = self.homes[write.operation as usize].is_none();
+            let unseen = !self.placed.place(write.operation).is_somewhere();
             unseen && write.how == How::Put && write.atom != cas.expected
         });
         let begun = writes.filter(|write| view.invoked(write.operation) <= cas.returned);
         let made = begun.take(WRITES_MAX).map(|write| {
             vec![
-                Placed::writer(self.blocks, 0, write.operation),
-                Placed::reader(self.blocks, 0, cas.operation),
+                (write.operation, Place::writer(self.blocks, 0)),
+                (cas.operation, Place::reader(self.blocks, 0)),
             ]
         });
         seen.chain(made).collect()

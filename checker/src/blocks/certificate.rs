@@ -7,6 +7,9 @@ use super::entry::{Atom, Entries, What};
 use crate::kv::KvSpec;
 use crate::value::Value;
 
+/// A text that was appended to will mostly grow by some more tokens: there is room for these at once.
+const GROWTH_BYTES: usize = 64;
+
 /// A key's value that grows in place.
 enum State<'h> {
     /// As it was written, nothing having been appended since.
@@ -59,6 +62,7 @@ impl<'h> State<'h> {
             (Self::Written(Atom::Text(head)), Atom::Text(tail)) => {
                 let mut text = std::mem::take(spare);
                 text.clear();
+                text.reserve(head.len() + tail.len() + GROWTH_BYTES);
                 text.push_str(head);
                 text.push_str(tail);
                 *self = Self::Text(text);

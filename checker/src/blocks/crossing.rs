@@ -8,8 +8,8 @@
 use std::cmp::Reverse;
 
 use super::order::Zone;
+use super::placed::INITIAL;
 use super::words::Words;
-use super::{INITIAL, Placed};
 use crate::kv::KvOp;
 use crate::verdict::{Edge, Violation};
 
@@ -37,10 +37,10 @@ pub(super) fn cross(words: &Words<'_, '_, '_>, one: &Zone, other: &Zone) -> Viol
 }
 
 impl Telling {
-    fn new(words: &Words<'_, '_, '_>, first: (&Zone, &[Placed]), second: (&Zone, &[Placed])) -> Option<Self> {
+    fn new(words: &Words<'_, '_, '_>, first: (&Zone, &[u32]), second: (&Zone, &[u32])) -> Option<Self> {
         let view = words.view;
-        let pick = |block: &[Placed], fits: &dyn Fn(u32) -> bool, read: bool| {
-            let fitting = block.iter().map(|placed| placed.operation).filter(|operation| fits(*operation));
+        let pick = |block: &[u32], fits: &dyn Fn(u32) -> bool, read: bool| {
+            let fitting = block.iter().copied().filter(|operation| fits(*operation));
             fitting.min_by_key(|operation| (words.is_read(*operation) != read, view.returned(*operation)))
         };
         let returned = |operation: Option<u32>| operation.map(|operation| view.returned(operation));

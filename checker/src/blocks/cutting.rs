@@ -3,8 +3,6 @@
 //! Tokens must be prefix-free: none begins with another. Then the first token of a text is determined, hence all
 //! are. Tokens that end in a byte which stands nowhere else in them are, and are the fastest to cut.
 
-use memchr::memchr;
-
 /// More different lengths than this are not tried at every place.
 const LENGTHS_MAX: usize = 32;
 
@@ -27,7 +25,7 @@ impl Cutter {
     /// `None` if a text could be cut in several ways, or finding out costs too much. No token is empty.
     pub(super) fn new<'t>(tokens: impl Iterator<Item = &'t str> + Clone) -> Option<Self> {
         let last = *tokens.clone().next()?.as_bytes().last()?;
-        let ends = |token: &str| memchr(last, token.as_bytes()) == Some(token.len() - 1);
+        let ends = |token: &str| end(last, token) == Some(token.len());
         if last.is_ascii() && tokens.clone().all(ends) {
             return Some(Self::Terminator(last));
         }
@@ -48,12 +46,17 @@ impl Cutter {
     /// be one that nobody wrote.
     pub(super) fn cut(&self, text: &str, known: impl Fn(&str) -> bool) -> Option<usize> {
         match self {
-            Self::Terminator(terminator) => memchr(*terminator, text.as_bytes()).map(|position| position + 1),
+            Self::Terminator(terminator) => end(*terminator, text),
             Self::Lengths(lengths) => {
                 lengths.iter().copied().find(|length| text.get(..*length).is_some_and(&known))
             }
         }
     }
+}
+
+/// Where the first token of a text ends, with this byte. Tokens are short: byte by byte is the fastest.
+fn end(terminator: u8, text: &str) -> Option<usize> {
+    text.bytes().position(|byte| byte == terminator).map(|position| position + 1)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Typed operations and rows of a recorded table alike can be looked at in this way, so that neither has to be turned
 //! into the other. What blocks have no use for is told apart here, once.
 
+use std::borrow::Cow;
+
 use crate::history::Completion;
 use crate::kv::{KvOp, KvRet, KvSpec};
 use crate::value::Value;
@@ -91,6 +93,11 @@ pub(crate) trait Entries<'h> {
 
     /// When an operation was invoked, and when it completed; [`u64::MAX`] if it is not known to have taken effect.
     fn stamps(&self, index: usize) -> (u64, u64);
+
+    /// The stamps of all.
+    fn all_stamps(&self) -> Cow<'h, [(u64, u64)]> {
+        Cow::Owned((0..self.count()).map(|index| self.stamps(index)).collect())
+    }
 
     /// What an operation did.
     fn what(&self, index: usize) -> What<'h>;

@@ -3,6 +3,8 @@
 //! Reading is linear; every written value (a register's, a list's element, a text's token) is hashed once. It does
 //! not look at the order of the operations.
 
+use std::borrow::Cow;
+
 use super::NONE;
 use super::cutting::Cutter;
 use super::entry::{Atom, Entries, What};
@@ -54,7 +56,7 @@ pub(super) enum Kind {
 pub(super) struct Key<'h> {
     pub(super) spec: &'h KvSpec,
     /// When each operation was invoked and when it completed; [`u64::MAX`] if it is not known to have.
-    pub(super) stamps: Vec<(u64, u64)>,
+    pub(super) stamps: Cow<'h, [(u64, u64)]>,
     pub(super) kind: Kind,
     /// In the order of their invocations.
     pub(super) reads: Vec<Read<'h>>,
@@ -84,7 +86,7 @@ impl<'h> Key<'h> {
         };
         let mut key = Self {
             spec,
-            stamps: Vec::with_capacity(count),
+            stamps: entries.all_stamps(),
             kind,
             reads: Vec::with_capacity(reads),
             writes: Vec::with_capacity(writes),
@@ -95,7 +97,6 @@ impl<'h> Key<'h> {
             differing: Vec::new(),
         };
         for index in 0..count {
-            key.stamps.push(entries.stamps(index));
             let operation = u32::try_from(index).ok().filter(|index| *index < NONE / 4)?;
             key.add(operation, entries.what(index))?;
         }
@@ -179,6 +180,7 @@ impl<'h> Key<'h> {
         View {
             key: self,
             until,
+            key_stamps: &self.stamps,
             reads: self.reads.partition_point(|read| begun(read.operation)),
             writes: self.writes.partition_point(|write| begun(write.operation)),
         }

@@ -9,9 +9,10 @@ use rustc_hash::FxHashSet;
 
 use super::entry::Atom;
 use super::input::{How, Read};
+use super::placed::{INITIAL, Place};
 use super::view::{Shown, View};
 use super::writers::Nearby;
-use super::{INITIAL, NONE, Placed, Refutation, Stop};
+use super::{NONE, Refutation, Stop};
 
 /// A list from one overwrite to the next.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +52,8 @@ struct Epochs<'v, 'k, 'h> {
     view: &'v View<'k, 'h>,
     /// The first is the initial one.
     epochs: Vec<Epoch<'h>>,
-    /// By write: the epoch that a put began or in which an append was seen, and the version there.
-    homes: Vec<(u32, u32)>,
+    /// By operation. The block of an epoch has its number.
+    places: Vec<Place>,
     /// The lengths of all versions, epoch by epoch.
     ends: Vec<u32>,
     /// The first element of the last read that was looked at, and its epoch: the next is mostly of the same.
@@ -60,43 +61,41 @@ struct Epochs<'v, 'k, 'h> {
     nearby: Nearby,
 }
 
-/// The operations in their groups and blocks.
-pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
+/// Where each operation stands.
+pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Place>, Stop> {
     let mut begun = Vec::with_capacity(view.key.puts + 1);
     begun.push(Epoch::new(NONE));
     let mut epochs = Epochs {
         view,
         epochs: begun,
-        homes: vec![(NONE, 0); view.key.writes.len()],
+        places: vec![Place::NOWHERE; view.key.stamps.len()],
         ends: Vec::with_capacity(view.key.writes.len() + 1),
         recent: None,
         nearby: Nearby::new(&view.key.writes),
     };
-    // By read: its epoch.
-    let mut begun = Vec::with_capacity(view.key.reads.len());
     for read in view.reads() {
         let (shown, epoch) = epochs.begin(read)?;
         epochs.epochs[epoch as usize].show(read.operation, shown);
-        begun.push(epoch);
+        // In that of its version once the versions are known.
+        epochs.places[read.operation as usize] = Place::reader(epoch, 0);
     }
     for epoch in 0..epochs.epochs.len() {
         epochs.walk(epoch)?;
     }
-    let mut placed = Vec::with_capacity(begun.len() + view.key.writes.len());
     let mut blocks = u32::try_from(epochs.epochs.len()).expect("fewer than there are operations");
-    for (number, (write, (epoch, version))) in view.key.writes.iter().zip(&epochs.homes).enumerate() {
-        if *epoch != NONE {
-            placed.push(Placed::writer(*epoch, *version, write.operation));
-        } else if view.is_written(number) {
-            placed.push(Placed::writer(blocks, 0, write.operation));
+    for (number, write) in view.key.writes.iter().enumerate() {
+        let place = &mut epochs.places[write.operation as usize];
+        if !place.is_somewhere() && view.is_written(number) {
+            *place = Place::writer(blocks, 0);
             blocks += 1;
         }
     }
-    for (read, epoch) in view.reads().zip(begun) {
+    for read in view.reads() {
+        let epoch = epochs.places[read.operation as usize].block;
         let version = epochs.version(read, epoch)?;
-        placed.push(Placed::reader(epoch, version, read.operation));
+        epochs.places[read.operation as usize] = Place::reader(epoch, version);
     }
-    Ok(placed)
+    Ok(epochs.places)
 }
 
 /// Lists that are longer than this can tell are left to the search.
@@ -127,12 +126,13 @@ impl<'h> Epochs<'_, '_, 'h> {
 
     /// The epoch that a put began.
     fn begun_by(&mut self, put: u32) -> u32 {
-        let home = &mut self.homes[put as usize];
-        if home.0 == NONE {
-            home.0 = u32::try_from(self.epochs.len()).expect("fewer than there are operations");
+        let place = &mut self.places[self.view.write(put).operation as usize];
+        if !place.is_somewhere() {
+            let epoch = u32::try_from(self.epochs.len()).expect("fewer than there are operations");
+            *place = Place::writer(epoch, 0);
             self.epochs.push(Epoch::new(put));
         }
-        home.0
+        place.block
     }
 
     /// Gives every element of an epoch's longest list its version.
@@ -165,18 +165,18 @@ impl<'h> Epochs<'_, '_, 'h> {
     /// A write whose element stands behind another in an epoch.
     fn follows(&mut self, epoch: u32, version: u32, write: u32, reader: u32) -> Result<(), Stop> {
         let writer = self.view.write(write).operation;
-        let home = self.homes[write as usize];
-        if home.0 == epoch {
+        let place = self.places[writer as usize];
+        if place.block == epoch {
             return Err(Refutation::Twice { reader, writer }.into());
         }
         if self.view.write(write).how == How::Put {
             return Err(Refutation::PutInside { reader, put: writer }.into());
         }
-        if home.0 != NONE {
-            let (other, _) = self.epochs[home.0 as usize].longest.expect("it was seen there");
+        if place.is_somewhere() {
+            let (other, _) = self.epochs[place.block as usize].longest.expect("it was seen there");
             return Err(Refutation::TwoEpochs { append: writer, one: other, other: reader }.into());
         }
-        self.homes[write as usize] = (epoch, version);
+        self.places[writer as usize] = Place::writer(epoch, version);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod input;
 mod list;
 mod naming;
 mod order;
+mod placed;
 mod register;
 mod telling;
 mod view;
@@ -32,38 +33,13 @@ use crate::words::impossible_since;
 pub(crate) use entry::{Atom, Entries, What};
 use input::Key;
 use order::Zone;
+use placed::Placed;
 use view::View;
 
 type KvOperation = Operation<KvOp, KvRet>;
 
 /// No index.
 const NONE: u32 = u32::MAX;
-
-/// An operation in its place: a group is one version's writer or its readers, groups of a block stand in order.
-#[derive(Clone, Copy, Debug)]
-struct Placed {
-    block: u32,
-    group: u32,
-    operation: u32,
-}
-
-impl Placed {
-    /// Which version of its block the operation makes or sees.
-    fn version(self) -> u32 {
-        self.group / 2
-    }
-
-    fn writer(block: u32, version: u32, operation: u32) -> Self {
-        Self { block, group: 2 * version, operation }
-    }
-
-    fn reader(block: u32, version: u32, operation: u32) -> Self {
-        Self { block, group: 2 * version + 1, operation }
-    }
-}
-
-/// The block of the initial state.
-const INITIAL: u32 = 0;
 
 /// Why no order is legal. Operations are indices into the key's operations.
 #[derive(Clone, Debug)]
@@ -118,18 +94,18 @@ type Stop = NoOrder<Refutation>;
 
 /// The operations that the view holds to be complete in their blocks, if there are any, and an order of them or why
 /// there is none.
-fn judge(view: &View<'_, '_>) -> (Vec<Placed>, Result<Vec<u32>, Stop>) {
+fn judge(view: &View<'_, '_>) -> (Placed, Result<Vec<u32>, Stop>) {
     match view.place() {
         Ok(placed) => {
             let order = complete(view, &placed);
             (placed, order)
         }
-        Err(stop) => (Vec::new(), Err(stop)),
+        Err(stop) => (Placed::default(), Err(stop)),
     }
 }
 
 /// The same for operations that stand in these blocks.
-fn complete(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<u32>, Stop> {
+fn complete(view: &View<'_, '_>, placed: &Placed) -> Result<Vec<u32>, Stop> {
     let order = order::arrange(view, placed)?;
     if view.key.differing.is_empty() { Ok(order) } else { apart::place(view, placed, order) }
 }
@@ -196,7 +172,7 @@ struct Earliest {
     stamp: u64,
     refutation: Refutation,
     /// The operations in their blocks, if there are any.
-    placed: Vec<Placed>,
+    placed: Placed,
 }
 
 impl Earliest {

@@ -6,8 +6,9 @@
 //! of the latest invocation, its successor's successor began no later than A did. Zones are Gibbons and Korach's
 //! ("Testing shared memories", 1997): two forward zones may not overlap, a backward one may not lie inside one.
 
+use super::placed::{INITIAL, Placed};
 use super::view::View;
-use super::{INITIAL, NONE, Placed, Refutation};
+use super::{NONE, Refutation};
 
 /// When a block's first operation finished and when its last one began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub(super) struct Zone {
 
 impl Zone {
     /// Its operations.
-    pub(super) fn of<'p>(&self, placed: &'p [Placed]) -> &'p [Placed] {
-        &placed[self.start as usize..self.end as usize]
+    pub(super) fn of<'p>(&self, placed: &'p Placed) -> &'p [u32] {
+        &placed.operations[self.start as usize..self.end as usize]
     }
 
     /// The operation that finished first; `None` for the initial state.
@@ -60,49 +61,14 @@ struct Turn {
     index: u32,
 }
 
-/// Sorted by block and group; in a group they stay in the order in which they are given. Counted, not compared: blocks
-/// and the groups of each are numbered without gaps worth mentioning.
-pub(super) fn sorted(placed: &[Placed]) -> Vec<Placed> {
-    let blocks = placed.iter().map(|placed| placed.block as usize + 1).max().unwrap_or(0);
-    let mut groups = vec![0; blocks];
-    for placed in placed {
-        let groups = &mut groups[placed.block as usize];
-        *groups = (*groups).max(placed.group + 1);
-    }
-    // Where each block's groups begin among all groups, then where each group begins among all operations.
-    let all_groups = starts(&mut groups);
-    let mut places = vec![0; all_groups as usize];
-    let group_of = |placed: &Placed| (groups[placed.block as usize] + placed.group) as usize;
-    for placed in placed {
-        places[group_of(placed)] += 1;
-    }
-    starts(&mut places);
-    let mut sorted = vec![Placed { block: 0, group: 0, operation: 0 }; placed.len()];
-    for placed in placed {
-        let place = &mut places[group_of(placed)];
-        sorted[*place as usize] = *placed;
-        *place += 1;
-    }
-    sorted
-}
-
-/// Turns sizes into where each begins; their sum.
-fn starts(sizes: &mut [u32]) -> u32 {
-    let mut sum = 0;
-    for size in sizes {
-        sum += std::mem::replace(size, sum);
-    }
-    sum
-}
-
-/// All operations in a legal order; they are given by block and group.
-pub(super) fn arrange(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<u32>, Refutation> {
+/// All operations that stand in blocks, in a legal order.
+pub(super) fn arrange(view: &View<'_, '_>, placed: &Placed) -> Result<Vec<u32>, Refutation> {
     let zones = zones(view, placed)?;
     let mut ranks: Vec<(u64, Turn)> = zones.iter().zip(0..).map(|(zone, index)| zone.rank(index)).collect();
     // The initial state stands before everything.
     let started = usize::from(zones.first().is_some_and(|zone| zone.first == NONE));
     ranks[started..].sort_unstable();
-    let mut order = Vec::with_capacity(placed.len());
+    let mut order = Vec::with_capacity(placed.operations.len());
     // The last forward zone so far. Those before it ended before it began, so it alone can reach into the next one.
     let mut open: Option<&Zone> = None;
     for (_, Turn { forward, index }) in ranks {
@@ -114,35 +80,48 @@ pub(super) fn arrange(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<u32>
         if forward {
             open = Some(zone);
         }
-        order.extend(zone.of(placed).iter().map(|placed| placed.operation));
+        order.extend_from_slice(zone.of(placed));
     }
     Ok(order)
 }
 
 /// The zones of all blocks, or two operations of one that stand the other way round in real time.
-fn zones(view: &View<'_, '_>, placed: &[Placed]) -> Result<Vec<Zone>, Refutation> {
-    let mut zones = Vec::with_capacity(placed.last().map_or(0, |last| last.block as usize + 1));
+fn zones(view: &View<'_, '_>, placed: &Placed) -> Result<Vec<Zone>, Refutation> {
+    let block_of = |operation: &u32| placed.place(*operation).block;
+    let mut zones =
+        Vec::with_capacity(placed.operations.last().map_or(0, |last| block_of(last) as usize + 1));
     let mut start = 0;
-    for block in placed.chunk_by(|one, other| one.block == other.block) {
-        let end = start + u32::try_from(block.len()).expect("fewer than there are operations");
-        zones.push(Zone { start, end, ..sweep(view, block)? });
+    while let Some(first) = placed.operations.get(start as usize) {
+        let (rest, block) = (&placed.operations[start as usize..], block_of(first));
+        let (zone, count) = sweep(view, placed, block, rest)?;
+        let end = start + count;
+        zones.push(Zone { start, end, ..zone });
         start = end;
     }
     Ok(zones)
 }
 
-/// One block's groups, in order.
-fn sweep(view: &View<'_, '_>, block: &[Placed]) -> Result<Zone, Refutation> {
-    let initial = block[0].block == INITIAL;
-    let (first, first_return) = if initial { (NONE, 0) } else { (block[0].operation, u64::MAX) };
-    let mut zone =
-        Zone { start: 0, end: 0, first, first_return, last: block[0].operation, last_invocation: 0 };
+/// The groups of a block, in order, with which these operations begin; how many are of it.
+fn sweep(
+    view: &View<'_, '_>,
+    placed: &Placed,
+    block: u32,
+    operations: &[u32],
+) -> Result<(Zone, u32), Refutation> {
+    let initial = block == INITIAL;
+    let (first, first_return) = if initial { (NONE, 0) } else { (operations[0], u64::MAX) };
+    let mut zone = Zone { start: 0, end: 0, first, first_return, last: operations[0], last_invocation: 0 };
     // Of the groups before the present one.
-    let (mut earlier, mut group) = (zone, block[0].group);
-    for placed in block {
-        let (operation, (invoked, returned)) = (placed.operation, view.stamps(placed.operation));
-        if placed.group != group {
-            (earlier, group) = (zone, placed.group);
+    let (mut earlier, mut group) = (zone, placed.place(operations[0]).group);
+    let mut count = 0;
+    for operation in operations.iter().copied() {
+        let (place, (invoked, returned)) = (placed.place(operation), view.stamps(operation));
+        if place.block != block {
+            break;
+        }
+        count += 1;
+        if place.group != group {
+            (earlier, group) = (zone, place.group);
         }
         if returned < earlier.last_invocation {
             return Err(Refutation::Order { before: earlier.last, after: operation });
@@ -154,5 +133,5 @@ fn sweep(view: &View<'_, '_>, block: &[Placed]) -> Result<Zone, Refutation> {
             (zone.last, zone.last_invocation) = (operation, invoked);
         }
     }
-    Ok(zone)
+    Ok((zone, count))
 }

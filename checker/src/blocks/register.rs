@@ -5,15 +5,9 @@
 //! or replaced by a cas that took effect, certainly took effect.
 
 use super::input::How;
+use super::placed::{INITIAL, Place};
 use super::view::View;
-use super::{INITIAL, NONE, Placed, Refutation, Stop};
-
-/// A version's block and its number there.
-#[derive(Clone, Copy)]
-struct Home {
-    block: u32,
-    version: u32,
-}
+use super::{NONE, Refutation, Stop};
 
 /// Where versions go. Slot 0 is the initial state, slot `write + 1` what a write makes.
 struct Chains {
@@ -21,20 +15,13 @@ struct Chains {
     effective: Vec<bool>,
     /// By slot: the cas that replaces the version.
     replaced_by: Vec<u32>,
-    /// By write: the slot of the version that it replaces, for cas.
-    replaces: Vec<u32>,
     /// Cas that take effect, each with the number of what it replaces.
     pending: Vec<(u32, u32)>,
 }
 
 impl Chains {
     fn new(writes: usize) -> Self {
-        Self {
-            effective: vec![false; writes],
-            replaced_by: vec![NONE; writes + 1],
-            replaces: vec![NONE; writes],
-            pending: Vec::new(),
-        }
+        Self { effective: vec![false; writes], replaced_by: vec![NONE; writes + 1], pending: Vec::new() }
     }
 
     fn takes_effect(&mut self, view: &View<'_, '_>, write: u32) {
@@ -60,7 +47,6 @@ impl Chains {
                 let (one, other) = (operation.min(other), operation.max(other));
                 return Err(Refutation::SameSource { one, other }.into());
             }
-            self.replaces[write as usize] = slot;
             if let Some(source) = source {
                 self.takes_effect(view, source);
             }
@@ -70,10 +56,14 @@ impl Chains {
 
     /// Where a chain of cas runs in a round: no version of it is ever first.
     fn round(&self, view: &View<'_, '_>, start: u32) -> Refutation {
+        let mut replaces = vec![NONE; self.effective.len()];
+        for (by, slot) in self.replaced_by.iter().zip(0..).filter(|(by, _)| **by != NONE) {
+            replaces[*by as usize] = slot;
+        }
         let mut cas = vec![start];
         let mut at = start;
         while cas.len() <= self.effective.len() {
-            at = self.replaces[at as usize] - 1;
+            at = replaces[at as usize] - 1;
             if let Some(first) = cas.iter().position(|known| *known == at) {
                 cas.drain(..first);
                 break;
@@ -84,8 +74,8 @@ impl Chains {
     }
 }
 
-/// The operations in their groups and blocks.
-pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
+/// Where each operation stands.
+pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Place>, Stop> {
     let writes = u32::try_from(view.key.writes.len()).expect("fewer than there are operations");
     let mut chains = Chains::new(writes as usize);
     for write in 0..writes {
@@ -103,38 +93,35 @@ pub(super) fn place(view: &View<'_, '_>) -> Result<Vec<Placed>, Stop> {
         seen.push(source.map_or(0, |source| source + 1));
     }
     chains.link(view)?;
-    let mut placed = Vec::with_capacity(seen.len() + writes as usize);
-    let mut homes = vec![Home { block: NONE, version: 0 }; writes as usize + 1];
+    let mut places = vec![Place::NOWHERE; view.key.stamps.len()];
+    let operation = |write: u32| view.write(write).operation as usize;
     let mut blocks = INITIAL;
-    homes[0].block = blocks;
-    follow(view, &chains, 0, &mut homes, &mut placed);
+    follow(view, &chains, 0, blocks, &mut places);
     for write in 0..writes {
         if chains.effective[write as usize] && view.write(write).how == How::Put {
             blocks += 1;
-            homes[write as usize + 1].block = blocks;
-            placed.push(Placed::writer(blocks, 0, view.write(write).operation));
-            follow(view, &chains, write + 1, &mut homes, &mut placed);
+            places[operation(write)] = Place::writer(blocks, 0);
+            follow(view, &chains, write + 1, blocks, &mut places);
         }
     }
-    let nowhere = |write: &u32| chains.effective[*write as usize] && homes[*write as usize + 1].block == NONE;
+    let nowhere =
+        |write: &u32| chains.effective[*write as usize] && !places[operation(*write)].is_somewhere();
     if let Some(write) = (0..writes).find(nowhere) {
         return Err(chains.round(view, write).into());
     }
     for (read, slot) in view.reads().zip(seen) {
-        let home = homes[slot as usize];
-        placed.push(Placed::reader(home.block, home.version, read.operation));
+        let made = slot.checked_sub(1).map_or(Place::writer(INITIAL, 0), |write| places[operation(write)]);
+        places[read.operation as usize] = Place::reader(made.block, made.version());
     }
-    Ok(placed)
+    Ok(places)
 }
 
-/// Places the cas that follow the version in a slot, one after the other.
-fn follow(view: &View<'_, '_>, chains: &Chains, slot: u32, homes: &mut [Home], placed: &mut Vec<Placed>) {
-    let mut home = homes[slot as usize];
-    let mut next = chains.replaced_by[slot as usize];
+/// Places the cas that follow the first version of a block, which is in a slot, one after the other.
+fn follow(view: &View<'_, '_>, chains: &Chains, slot: u32, block: u32, places: &mut [Place]) {
+    let (mut version, mut next) = (0, chains.replaced_by[slot as usize]);
     while next != NONE {
-        home.version += 1;
-        homes[next as usize + 1] = home;
-        placed.push(Placed::writer(home.block, home.version, view.write(next).operation));
+        version += 1;
+        places[view.write(next).operation as usize] = Place::writer(block, version);
         next = chains.replaced_by[next as usize + 1];
     }
 }

@@ -9,7 +9,8 @@ use rustc_hash::FxHashSet;
 
 use super::entry::{Entries, What};
 use super::input::{How, Key, Kind, Write};
-use super::{NONE, Placed, Stop, earliest, judge};
+use super::placed::Placed;
+use super::{Stop, earliest, judge};
 
 /// Blocks that were illegal before the last ones were, at most, until all operations are looked at.
 const ROUNDS_MAX: usize = 4;
@@ -23,7 +24,7 @@ const FEW: usize = 64;
 pub(super) fn enough<'h, E: Entries<'h> + ?Sized>(
     key: &Key<'h>,
     entries: &E,
-    placed: &[Placed],
+    placed: &Placed,
     witnesses: &[u32],
 ) -> Option<Vec<u32>> {
     if !key.differing.is_empty() {
@@ -51,17 +52,12 @@ pub(super) fn enough<'h, E: Entries<'h> + ?Sized>(
 }
 
 /// All operations of the blocks in which the witnesses stand; `None` if one stands nowhere.
-fn of_blocks(placed: &[Placed], witnesses: &[u32]) -> Option<Vec<u32>> {
-    let mut blocks = vec![NONE; witnesses.len()];
-    for placed in placed {
-        if let Ok(witness) = witnesses.binary_search(&placed.operation) {
-            blocks[witness] = placed.block;
-        }
-    }
-    let of_them = placed.iter().filter(|placed| blocks.contains(&placed.block));
-    let mut operations: Vec<u32> = of_them.map(|placed| placed.operation).collect();
-    operations.sort_unstable();
-    (!blocks.contains(&NONE)).then_some(operations)
+fn of_blocks(placed: &Placed, witnesses: &[u32]) -> Option<Vec<u32>> {
+    let block = |witness: &u32| placed.places.get(*witness as usize).filter(|place| place.is_somewhere());
+    let blocks: Option<Vec<u32>> = witnesses.iter().map(|witness| Some(block(witness)?.block)).collect();
+    let blocks = blocks?;
+    let of_them = placed.places.iter().zip(0..).filter(|(place, _)| blocks.contains(&place.block));
+    Some(of_them.map(|(_, operation)| operation).collect())
 }
 
 /// Operations, ascending, and whatever wrote what they show; `None` if they are many, or several may have written the same.

@@ -5,9 +5,9 @@
 
 use super::entry::Atom;
 use super::input::{Key, Kind, Read, Write};
-use super::order::sorted;
+use super::placed::Placed;
 use super::writers::Nearby;
-use super::{NONE, Placed, Refutation, Stop, list, register};
+use super::{NONE, Refutation, Stop, list, register};
 use crate::value::Value;
 
 /// A key's operations up to a moment.
@@ -15,6 +15,8 @@ use crate::value::Value;
 pub(super) struct View<'k, 'h> {
     pub(super) key: &'k Key<'h>,
     pub(super) until: u64,
+    /// As [`Key::stamps`].
+    pub(super) key_stamps: &'k [(u64, u64)],
     /// So many of the key's reads had begun.
     pub(super) reads: usize,
     /// So many of its writes.
@@ -22,18 +24,18 @@ pub(super) struct View<'k, 'h> {
 }
 
 impl<'k, 'h> View<'k, 'h> {
-    /// The operations in their groups and blocks, in the order of these.
-    pub(super) fn place(&self) -> Result<Vec<Placed>, Stop> {
-        let placed = match &self.key.kind {
+    /// The operations in their groups and blocks.
+    pub(super) fn place(&self) -> Result<Placed, Stop> {
+        let places = match &self.key.kind {
             Kind::Register => register::place(self),
             Kind::List | Kind::Text(_) => list::place(self),
         };
-        Ok(sorted(&placed?))
+        Ok(Placed::new(places?))
     }
 
     /// When an operation was invoked and when it returned, [`u64::MAX`] if it may not have finished.
     pub(super) fn stamps(&self, operation: u32) -> (u64, u64) {
-        let (invoked, returned) = self.key.stamps[operation as usize];
+        let (invoked, returned) = self.key_stamps[operation as usize];
         (invoked, if returned <= self.until { returned } else { u64::MAX })
     }
 

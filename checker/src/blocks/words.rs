@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use super::entry::Atom;
 use super::input::{How, Kind};
+use super::placed::{Place, Placed};
 use super::view::View;
-use super::{KvOperation, NONE, Placed, Refutation, crossing};
+use super::{KvOperation, Refutation, crossing};
 use crate::contradiction::{seen, violation};
 use crate::history::OpId;
 use crate::kv::{KvOp, KvRet};
@@ -21,10 +22,8 @@ pub(super) struct Words<'w, 'k, 'h> {
     name: &'w str,
     pub(super) operations: &'w [(OpId, &'h KvOperation)],
     pub(super) view: &'w View<'k, 'h>,
-    /// By block and group; empty if there are no blocks.
-    pub(super) placed: Vec<Placed>,
-    /// Where an operation stands in `placed`.
-    places: Vec<u32>,
+    /// Empty if there are no blocks.
+    pub(super) placed: Placed,
 }
 
 impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
@@ -32,14 +31,9 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
         name: &'w str,
         operations: &'w [(OpId, &'h KvOperation)],
         view: &'w View<'k, 'h>,
-        placed: Vec<Placed>,
+        placed: Placed,
     ) -> Self {
-        let mut places = vec![NONE; operations.len()];
-        for (place, placed) in placed.iter().enumerate() {
-            places[placed.operation as usize] =
-                u32::try_from(place).expect("fewer than there are operations");
-        }
-        Self { name, operations, view, placed, places }
+        Self { name, operations, view, placed }
     }
 
     /// The violation that a refutation amounts to.
@@ -74,8 +68,10 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
         !matches!(self.view.key.kind, Kind::Register)
     }
 
-    pub(super) fn place(&self, operation: u32) -> Placed {
-        self.placed[self.places[operation as usize] as usize]
+    pub(super) fn place(&self, operation: u32) -> Place {
+        let place = self.placed.place(operation);
+        assert!(place.is_somewhere(), "what is told of blocks stands in one");
+        place
     }
 
     /// What an operation writes, as far as lists show it.
@@ -106,24 +102,18 @@ impl<'w, 'k, 'h> Words<'w, 'k, 'h> {
         format!("{} {verb} {}", asked_by(self.view.key.spec, operation), self.value(reader))
     }
 
-    /// The operations of a block.
-    pub(super) fn block(&self, block: u32) -> &[Placed] {
-        let start = self.placed.partition_point(|placed| placed.block < block);
-        let end = self.placed.partition_point(|placed| placed.block <= block);
-        &self.placed[start..end]
-    }
-
     /// What made a version of a block; `None` for the initial state.
     pub(super) fn writer(&self, block: u32, version: u32) -> Option<u32> {
-        let operations = self.block(block);
-        let at = operations.binary_search_by_key(&(2 * version), |placed| placed.group).ok()?;
-        Some(operations[at].operation)
+        let operations = self.placed.block(block);
+        let group = Place::writer(block, version).group;
+        let at = operations.binary_search_by_key(&group, |operation| self.placed.place(*operation).group);
+        Some(operations[at.ok()?])
     }
 
     /// The read that completed first of those that show a version or a later one of its block.
     pub(super) fn witness(&self, block: u32, version: u32) -> Option<u32> {
-        let shows = |placed: &&Placed| placed.version() >= version && self.is_read(placed.operation);
-        let reads = self.block(block).iter().filter(shows).map(|placed| placed.operation);
+        let shows = |operation: &u32| self.place(*operation).version() >= version && self.is_read(*operation);
+        let reads = self.placed.block(block).iter().copied().filter(shows);
         reads.min_by_key(|read| self.view.returned(*read))
     }
 

@@ -1,8 +1,8 @@
 //! The rows of a table of key-value operations, as they stand in its text.
 //!
-//! Forty bytes a row, and nothing copied: a million operations are judged without a million of each value. Rows are
-//! sorted by invocation and well-formed, as a [`History`] is; one can be had, but only those operations that need a
-//! search or an explanation have to be made.
+//! Forty bytes a row, and nothing copied: a million operations are judged without a million of each value. Stamps stand
+//! by themselves, for whoever looks at nothing else. Rows are sorted by invocation and well-formed, as a [`History`] is;
+//! one can be had, but only those operations that need a search or an explanation have to be made.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -92,12 +92,12 @@ impl Target {
 /// The return of an operation that is not known to have returned.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// One row.
+/// When an operation was invoked and when it returned, or [`NEVER`].
+pub(super) type Stamps = (u64, u64);
+
+/// One row but for its stamps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
-    pub(super) invoked: u64,
-    /// Or [`NEVER`].
-    pub(super) returned: u64,
     /// Where its value begins in the text, and its length.
     pub(super) value: usize,
     pub(super) length: u32,
@@ -112,6 +112,8 @@ pub(super) struct Row {
 #[derive(Clone, Debug)]
 pub(crate) struct Rows<'a> {
     pub(super) source: Source<'a>,
+    /// By row.
+    pub(super) stamps: Vec<Stamps>,
     pub(super) rows: Vec<Row>,
     /// In order of first use.
     pub(super) keys: Vec<&'a str>,
@@ -134,10 +136,10 @@ pub(super) struct Summary {
 
 impl Summary {
     /// Takes the next row in.
-    pub(super) fn add(&mut self, index: usize, row: &Row) {
+    pub(super) fn add(&mut self, index: usize, returned: u64, row: &Row) {
         let kind = row.target.kind();
         self.first[kind as usize].get_or_insert_with(|| op_id(index));
-        self.completed += usize::from(row.returned != NEVER);
+        self.completed += usize::from(returned != NEVER);
         self.reads += usize::from(kind.is_read());
         self.puts_nothing |= kind == Kind::Put && row.length == 0;
     }
@@ -154,8 +156,8 @@ impl<'a> Rows<'a> {
 
     /// When an operation was invoked, and when it completed if it did.
     pub(super) fn stamps(&self, index: usize) -> (u64, Option<u64>) {
-        let row = &self.rows[index];
-        (row.invoked, (row.returned != NEVER).then_some(row.returned))
+        let (invoked, returned) = self.stamps[index];
+        (invoked, (returned != NEVER).then_some(returned))
     }
 
     pub(crate) fn keys(&self) -> &[&'a str] {
@@ -205,11 +207,12 @@ impl<'a> Rows<'a> {
     }
 
     pub(crate) fn is_ok(&self, id: OpId) -> bool {
-        self.rows[id.index()].returned != NEVER
+        self.stamps[id.index()].1 != NEVER
     }
 
     /// The operation of a row, given its key.
-    fn typed(&self, row: &Row, key: Arc<str>) -> Operation<KvOp, KvRet> {
+    fn typed(&self, index: usize, key: Arc<str>) -> Operation<KvOp, KvRet> {
+        let row = &self.rows[index];
         let value = value_of(self.source.text, row);
         let mut ret = KvRet::Done;
         let op = match row.target.kind() {
@@ -229,23 +232,24 @@ impl<'a> Rows<'a> {
                 KvOp::Cas { key, expected: scalar(expected), new: scalar(new) }
             }
         };
-        let returned = (row.returned != NEVER).then_some(row.returned);
+        let (invoked, returned) = self.stamps(index);
         let completion = if returned.is_some() { Completion::Ok(ret) } else { Completion::Info };
         let process = ProcessId(self.processes[row.process as usize]);
-        Operation { process, op, invoked: row.invoked, returned, completion }
+        Operation { process, op, invoked, returned, completion }
     }
 
     /// One operation.
     pub(crate) fn operation(&self, id: OpId) -> Operation<KvOp, KvRet> {
-        let row = &self.rows[id.index()];
-        self.typed(row, self.keys[row.target.key() as usize].into())
+        let key = self.rows[id.index()].target.key();
+        self.typed(id.index(), self.keys[key as usize].into())
     }
 
     /// All operations.
     pub(crate) fn history(&self) -> History<KvOp, KvRet> {
         let keys: Vec<Arc<str>> = self.keys.iter().map(|key| Arc::from(*key)).collect();
-        let typed = |row: &Row| self.typed(row, Arc::clone(&keys[row.target.key() as usize]));
-        let placed = self.rows.iter().map(|row| (u64::from(row.line), typed(row))).collect();
+        let key = |row: &Row| Arc::clone(&keys[row.target.key() as usize]);
+        let rows = self.rows.iter().enumerate();
+        let placed = rows.map(|(index, row)| (u64::from(row.line), self.typed(index, key(row)))).collect();
         History::from_intervals(placed).expect("rows are well-formed")
     }
 }
@@ -301,13 +305,16 @@ impl ByKey<'_, '_> {
 
     /// A key's rows, next to each other.
     pub(crate) fn rows(&self, key: usize) -> KeyRows<'_> {
-        let (text, all) = (self.rows.source.text, &self.rows.rows);
+        let Rows { source, stamps, rows, summary, .. } = self.rows;
         if self.is_of_one() {
-            return KeyRows { text, rows: Cow::Borrowed(all), reads: self.rows.summary.reads };
+            let (stamps, rows) = (Cow::Borrowed(stamps.as_slice()), Cow::Borrowed(rows.as_slice()));
+            return KeyRows { text: source.text, stamps, rows, reads: summary.reads };
         }
-        let rows: Vec<Row> = self.ids[self.range(key)].iter().map(|id| all[id.index()]).collect();
+        let ids = &self.ids[self.range(key)];
+        let stamps = ids.iter().map(|id| stamps[id.index()]).collect();
+        let rows: Vec<Row> = ids.iter().map(|id| rows[id.index()]).collect();
         let reads = rows.iter().filter(|row| row.target.kind().is_read()).count();
-        let rows = KeyRows { text, rows: Cow::Owned(rows), reads };
+        let rows = KeyRows { text: source.text, stamps: Cow::Owned(stamps), rows: Cow::Owned(rows), reads };
         rows.touch();
         rows
     }
@@ -318,7 +325,7 @@ impl ByKey<'_, '_> {
             return Vec::new();
         }
         let name: Arc<str> = self.rows.keys[key].into();
-        let typed = |id: OpId| self.rows.typed(&self.rows.rows[id.index()], Arc::clone(&name));
+        let typed = |id: OpId| self.rows.typed(id.index(), Arc::clone(&name));
         indices.iter().map(|index| typed(self.id(key, *index))).collect()
     }
 }
@@ -327,6 +334,7 @@ impl ByKey<'_, '_> {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRows<'a> {
     text: &'a str,
+    stamps: Cow<'a, [Stamps]>,
     rows: Cow<'a, [Row]>,
     /// How many of them read.
     reads: usize,
@@ -335,7 +343,7 @@ pub(crate) struct KeyRows<'a> {
 impl<'a> KeyRows<'a> {
     /// Whether no operation returned.
     pub(crate) fn is_vacuous(&self) -> bool {
-        self.rows.iter().all(|row| row.returned == NEVER)
+        self.stamps.iter().all(|(_, returned)| *returned == NEVER)
     }
 
     /// Looks at where each value begins and ends. The values of a key lie all over the text, far from each other: to
@@ -358,8 +366,11 @@ impl<'a> Entries<'a> for KeyRows<'a> {
     }
 
     fn stamps(&self, index: usize) -> (u64, u64) {
-        let row = &self.rows[index];
-        (row.invoked, row.returned)
+        self.stamps[index]
+    }
+
+    fn all_stamps(&self) -> Cow<'a, [(u64, u64)]> {
+        self.stamps.clone()
     }
 
     /// Scalars are texts here, numbers too: two of them are the same exactly if their texts are.
@@ -369,7 +380,7 @@ impl<'a> Entries<'a> for KeyRows<'a> {
         let value = value_of(self.text, row);
         let some = |text: &'a str| if text.is_empty() { Atom::Nil } else { Atom::Text(text) };
         match row.target.kind() {
-            Kind::Get | Kind::Read if row.returned == NEVER => What::Unread,
+            Kind::Get | Kind::Read if self.stamps[index].1 == NEVER => What::Unread,
             Kind::Get | Kind::Read => What::Read(some(value)),
             Kind::Put => What::Put(Atom::Text(value)),
             Kind::Append => What::Append(Atom::Text(value)),

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::error::{FormatError, Line, Source, quote};
 use super::events_error;
-use super::rows::{Kind, NEVER, Row, Rows, Summary, Target};
+use super::rows::{Kind, NEVER, Row, Rows, Stamps, Summary, Target};
 use crate::history::{Malformed, ProcessId};
 
 /// No row.
@@ -41,6 +41,8 @@ struct Key<'a> {
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     source: Source<'a>,
+    /// By row.
+    stamps: Vec<Stamps>,
     rows: Vec<Row>,
     keys: Vec<Key<'a>>,
     key_numbers: FxHashMap<&'a str, u32>,
@@ -60,6 +62,7 @@ impl<'a> Table<'a> {
     pub(super) fn new(source: Source<'a>) -> Self {
         Self {
             source,
+            stamps: Vec::new(),
             rows: Vec::new(),
             keys: Vec::new(),
             key_numbers: FxHashMap::default(),
@@ -74,7 +77,9 @@ impl<'a> Table<'a> {
 
     /// Makes room for so many more rows, and some.
     pub(super) fn expect(&mut self, rows: usize) {
-        self.rows.reserve((rows + rows / 16).min(self.rows_max()));
+        let rows = (rows + rows / 16).min(self.rows_max());
+        self.stamps.reserve(rows);
+        self.rows.reserve(rows);
     }
 
     /// The number of a name, the next if it is new.
@@ -106,9 +111,8 @@ impl<'a> Table<'a> {
         let (process, key) = (self.process(cells.process), self.key(cells.key));
         let first = &mut self.keys[key as usize].first[usize::from(cells.kind.is_list())];
         *first = (*first).min(number(self.rows.len()));
+        self.stamps.push((cells.invoked, cells.returned));
         self.rows.push(Row {
-            invoked: cells.invoked,
-            returned: cells.returned,
             value: line.offset + (cells.value.as_ptr() as usize - line.text.as_ptr() as usize),
             length: u32::try_from(cells.value.len()).expect("the bound of a line is smaller"),
             line: self.lines,
@@ -130,6 +134,7 @@ impl<'a> Table<'a> {
             }
         }
         let processes: Vec<u32> = part.processes.iter().map(|process| self.process(*process)).collect();
+        self.stamps.extend(part.stamps);
         self.rows.extend(part.rows.into_iter().map(|row| Row {
             line: row.line.saturating_add(self.lines),
             process: processes[row.process as usize],
@@ -157,14 +162,14 @@ impl<'a> Table<'a> {
         let summary = match self.look_through()? {
             Some(summary) => summary,
             None => {
-                self.rows.sort_unstable_by_key(order);
+                self.sort();
                 self.renumber();
                 self.look_through()?.expect("they are sorted")
             }
         };
-        let Self { source, rows, keys, processes, .. } = self;
+        let Self { source, stamps, rows, keys, processes, .. } = self;
         let keys = keys.into_iter().map(|key| key.name).collect();
-        Ok(Rows { source, rows, keys, processes, summary })
+        Ok(Rows { source, stamps, rows, keys, processes, summary })
     }
 
     fn failure(&mut self) -> Option<FormatError> {
@@ -197,6 +202,18 @@ impl<'a> Table<'a> {
         self.source.error(self.source.line_offset(row.line.into()), message)
     }
 
+    /// As a history sorts them; of equals, that which comes first in the text.
+    fn order(&self, index: usize) -> (Stamps, usize) {
+        (self.stamps[index], self.rows[index].value)
+    }
+
+    fn sort(&mut self) {
+        let mut indices: Vec<u32> = (0..number(self.rows.len())).collect();
+        indices.sort_unstable_by_key(|index| self.order(*index as usize));
+        self.stamps = indices.iter().map(|index| self.stamps[*index as usize]).collect();
+        self.rows = indices.iter().map(|index| self.rows[*index as usize]).collect();
+    }
+
     /// Numbers the keys in the order of their first rows.
     fn renumber(&mut self) {
         let mut numbers = vec![NONE; self.keys.len()];
@@ -216,27 +233,23 @@ impl<'a> Table<'a> {
     fn look_through(&self) -> Result<Option<Summary>, FormatError> {
         let mut summary = Summary::default();
         let mut busy_until = vec![0; self.processes.len()];
-        let mut before = (0, 0, 0);
-        for (index, row) in self.rows.iter().enumerate() {
-            if std::mem::replace(&mut before, order(row)) > order(row) {
+        let mut before = ((0, 0), 0);
+        for (index, (row, (invoked, returned))) in self.rows.iter().zip(&self.stamps).enumerate() {
+            let order = self.order(index);
+            if std::mem::replace(&mut before, order) > order {
                 return Ok(None);
             }
-            summary.add(index, row);
+            summary.add(index, *returned, row);
             let busy = &mut busy_until[row.process as usize];
-            if row.invoked < *busy {
+            if *invoked < *busy {
                 let process = ProcessId(self.processes[row.process as usize]);
                 let overlap = Malformed::Overlap { place: row.line.into(), process };
                 return Err(events_error(self.source, &overlap));
             }
-            *busy = if row.returned == NEVER { row.invoked } else { row.returned };
+            *busy = if *returned == NEVER { *invoked } else { *returned };
         }
         Ok(Some(summary))
     }
-}
-
-/// As a history sorts them; of equals, that which comes first in the text.
-fn order(row: &Row) -> (u64, u64, usize) {
-    (row.invoked, row.returned, row.value)
 }
 
 fn number(index: usize) -> u32 {
