@@ -39,7 +39,8 @@ const NOT_DECIDING: [&str; 6] =
 fn known() -> BTreeMap<&'static str, &'static str> {
     let lines =
         include_str!("survivors.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| line.split_once(" :: ").expect("`mutant :: why nothing can notice it`")).collect()
+    // From behind: mutants have paths in them.
+    lines.map(|line| line.rsplit_once(" :: ").expect("`mutant :: why nothing can notice it`")).collect()
 }
 
 /// So many of a hundred mutants must be noticed, not counting those that are known to change nothing. Of samples of fifty
