@@ -16,7 +16,7 @@ use super::console::Console;
 use super::exit::Exit;
 
 /// How often each bug is searched for, from other first seeds, in each way.
-const REPETITIONS: u64 = 5;
+const REPETITIONS: u64 = 15;
 /// A bug that drawn plans find sooner than this, in the median, has nothing to gain.
 const HARD_RUNS: u64 = 20;
 /// First seeds of two repetitions are this far apart.

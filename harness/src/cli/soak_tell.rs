@@ -139,9 +139,9 @@ fn summary_lines(summary: &Summary) -> Vec<String> {
         ));
     }
     if let Some(bound) = summary.failure_probability_max {
-        let bound = 100.0 * bound;
+        let percent = report::significant(100.0 * bound);
         lines.push(format!(
-            "confidence          a seed fails with less than {bound:.2} % probability (95 % sure)"
+            "confidence          a seed fails with less than {percent} % probability (95 % sure)"
         ));
     }
     if summary.outside_model > 0 {

@@ -3,21 +3,24 @@
 //! Greybox fuzzing (Zalewski, "american fuzzy lop", 2013; Böhme et al., "Coverage-based greybox fuzzing as Markov
 //! chain", 2016) on plans of faults. New is an event under a family of faults that was never seen there, or an
 //! abstract state that the cluster was never in. Changed plans also get faults that fall on the steps of the protocol in
-//! turn. A quarter of the plans are drawn as ever, so that the search cannot lose its way. A pure function of the
-//! experiment and its first seed: plans are made in batches, and what a batch taught is learned in order, however many
-//! threads ran it.
+//! turn; until there is anything to change, drawn plans get them. A quarter of the plans are drawn as ever, so that the
+//! search cannot lose its way. A pure function of the experiment and its first seed: plans are made in batches, and what
+//! a batch taught is learned in order, however many threads ran it.
 
 mod aim;
 mod lesson;
 mod mutate;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use squall_checker::Verdict;
 use squall_workloads::Decide;
+use squall_workloads::decide::Draw;
 
+use crate::nemesis::PlannedFault;
 use crate::sim::Coverage;
 use crate::soak::{ClusterPlan, CoverageTable, Experiment};
 use crate::trial::Outcome;
@@ -30,11 +33,10 @@ pub use lesson::Lesson;
 pub const BATCH: usize = 8;
 /// Plans that are kept, at most; the one with the most children gives way.
 const CORPUS_MAX: usize = 512;
-/// How many plans are changed ones, in parts per million, once there is something to change.
+/// How many plans are changed ones, in parts per million.
 const CHANGED_PPM: u32 = 750_000;
-
-/// Faults that are aimed at steps of the protocol in a changed plan, at most.
-const AIMED_MAX: u64 = 6;
+/// How often a changed plan aims at a step of the protocol.
+const AIMED: RangeInclusive<u64> = 4..=16;
 
 /// A plan that reached something new.
 #[derive(Clone, Debug)]
@@ -94,23 +96,32 @@ impl Guided {
         let number = self.made;
         self.made += 1;
         let mut draw = self.decide.at("candidate", &[number]);
-        if !self.corpus.is_empty() && draw.chance(CHANGED_PPM) {
-            // Of three, the one that has been tried least for what it brought.
-            let picks: Vec<usize> = (0..3).map(|_| draw.index(self.corpus.len())).collect();
-            let tired = |at: &usize| (self.corpus[*at].children, usize::MAX - self.corpus[*at].news, *at);
-            let parent = picks.into_iter().min_by_key(tired).expect("three were picked");
-            let other = draw.index(self.corpus.len());
-            self.corpus[parent].children += 1;
-            let topology = self.corpus[parent].plan.config.topology();
-            let aimed: Vec<_> = (0..draw.range(0..=AIMED_MAX))
-                .filter_map(|_| self.aims.fault(&topology, &mut draw))
-                .collect();
-            let (first, second) = (&self.corpus[parent].plan, &self.corpus[other].plan);
-            if let Some(plan) = mutate::changed((first, second), &aimed, &self.experiment, &mut draw) {
-                return Candidate { plan, is_changed: true };
-            }
+        let drawn = self.experiment.plan(self.seed_first.wrapping_add(number));
+        if !draw.chance(CHANGED_PPM) {
+            return Candidate { plan: drawn, is_changed: false };
         }
-        Candidate { plan: self.experiment.plan(self.seed_first.wrapping_add(number)), is_changed: false }
+        let parents = self.parents(&mut draw);
+        let topology = drawn.config.topology();
+        let aimed: Vec<PlannedFault> =
+            (0..draw.range(AIMED)).flat_map(|_| self.aims.faults(&topology, &mut draw)).collect();
+        let parents = parents.map(|(first, second)| (&self.corpus[first].plan, &self.corpus[second].plan));
+        match mutate::changed(parents, &drawn, &aimed, &self.experiment, &mut draw) {
+            Some(plan) => Candidate { plan, is_changed: true },
+            None => Candidate { plan: drawn, is_changed: false },
+        }
+    }
+
+    /// A kept plan to change, and another that it may take from; `None`: nothing is kept.
+    fn parents(&mut self, draw: &mut Draw) -> Option<(usize, usize)> {
+        if self.corpus.is_empty() {
+            return None;
+        }
+        // Of three, the one that has been tried least for what it brought.
+        let picks: Vec<usize> = (0..3).map(|_| draw.index(self.corpus.len())).collect();
+        let tired = |at: &usize| (self.corpus[*at].children, usize::MAX - self.corpus[*at].news, *at);
+        let first = picks.into_iter().min_by_key(tired).expect("three were picked");
+        self.corpus[first].children += 1;
+        Some((first, draw.index(self.corpus.len())))
     }
 
     /// Learns what the run of a plan reached. Runs are learned in the order of their plans.

@@ -17,29 +17,33 @@ const TWO_IN_ONE_PPM: u32 = 500_000;
 /// How often a change is tried before a plan is left alone.
 const ATTEMPTS: usize = 8;
 
-/// A changed plan, with the faults that are aimed; `None` if nothing that was tried can be run.
+/// A plan with the faults that are aimed: the first of these two changed, or what was drawn where nothing is kept.
+/// `None` if nothing that was tried can be run.
 pub(super) fn changed(
-    (plan, other): (&ClusterPlan, &ClusterPlan),
+    parents: Option<(&ClusterPlan, &ClusterPlan)>,
+    drawn: &ClusterPlan,
     aimed: &[PlannedFault],
     experiment: &Experiment,
     draw: &mut Draw,
 ) -> Option<ClusterPlan> {
-    for attempt in 0..ATTEMPTS {
-        let mut next = plan.clone();
-        if draw.chance(TWO_IN_ONE_PPM) {
-            two_in_one(&mut next, other);
-        }
-        for _ in 0..draw.range(1..=3) {
-            change(&mut next, other, experiment, draw);
+    let before = parents.map_or(drawn, |(plan, _)| plan);
+    for left in (1..=ATTEMPTS).rev() {
+        let mut next = before.clone();
+        if let Some((_, other)) = parents {
+            if draw.chance(TWO_IN_ONE_PPM) {
+                two_in_one(&mut next, other);
+            }
+            for _ in 0..draw.range(1..=3) {
+                change(&mut next, other, experiment, draw);
+            }
         }
         // Those that do not all fit, may in part.
-        let fewer = aimed.len().saturating_sub(attempt);
-        next.faults.extend(aimed[..fewer].iter().cloned());
+        next.faults.extend(aimed[..aimed.len() * left / ATTEMPTS].iter().cloned());
         renumber(&mut next.faults);
         let topology = next.config.topology();
         let stopped = stopped_ms(&next.faults, &topology) * 100;
         let is_fair = stopped <= topology.horizon_ms * STOPPED_PERCENT_MAX && next.faults.len() <= FAULTS_MAX;
-        if is_fair && !next.faults.is_empty() && next != *plan && next.check().is_ok() {
+        if is_fair && !next.faults.is_empty() && next != *before && next.check().is_ok() {
             return Some(next);
         }
     }

@@ -98,10 +98,12 @@ fn aims_go_through_all_steps_of_the_protocol_before_any_is_aimed_at_again() {
     for _ in 0..2 {
         let mut steps = BTreeSet::new();
         for _ in 0..events * 3 {
-            let fault = aims.fault(&topology, &mut draw).expect("a mode with steps");
-            assert!(fault.at_ms + fault.for_ms <= topology.horizon_ms, "{fault:?}");
-            let trigger = fault.on.expect("it falls on a step");
-            steps.insert((trigger.event, trigger.moment));
+            let faults = aims.faults(&topology, &mut draw);
+            let in_time = |fault: &PlannedFault| {
+                fault.on.is_some() && fault.at_ms + fault.for_ms <= topology.horizon_ms
+            };
+            assert!(!faults.is_empty() && faults.iter().all(in_time), "{faults:?}");
+            steps.extend(faults.into_iter().filter_map(|fault| fault.on).map(|on| (on.event, on.moment)));
         }
         assert_eq!(steps.len(), events * 3, "each once");
     }

@@ -94,7 +94,7 @@ fn chief(draw: &mut Draw, mode: Mode) -> Target {
 }
 
 /// The other party to what happens between groups.
-const PARTIES: [Role; 4] = [Role::Coordinator, Role::Participant, Role::Source, Role::Destination];
+pub(crate) const PARTIES: [Role; 4] = [Role::Coordinator, Role::Participant, Role::Source, Role::Destination];
 
 /// Draws the step of the protocol on which a fault falls; the fault then often strikes whose step it was.
 pub(super) fn draw_trigger(draw: &mut Draw, fault: &mut Fault, topology: &Topology) -> Trigger {

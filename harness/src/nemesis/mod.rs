@@ -24,6 +24,7 @@ mod view_scenarios;
 
 pub use catalogue::{Selection, SelectionError, list};
 pub use describe::in_words;
+pub(crate) use draw::PARTIES;
 pub use fault::{ClientSide, ClusterChange, DiskLoss, Family, Fault, FaultId, Links, PlannedFault, Target};
 pub use generate::generate;
 pub use interpreter::{Nemesis, NemesisEvent, Tally};

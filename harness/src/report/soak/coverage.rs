@@ -31,7 +31,6 @@ impl Coverage {
         let cell = |pair| match pair {
             Covered::Runs(runs) => Cell { text: runs.to_string(), class: "reached" },
             Covered::Hole => Cell { text: "0".into(), class: "missed" },
-            Covered::Impossible => Cell { text: "cannot be".into(), class: "impossible" },
         };
         let row =
             |(event, pairs): (_, Vec<Covered>)| Row { event, cells: pairs.into_iter().map(cell).collect() };

@@ -37,7 +37,7 @@ fn confidence_words(failure_probability_max: Option<f64>) -> String {
 }
 
 /// A number with two significant digits.
-fn significant(number: f64) -> String {
+pub(crate) fn significant(number: f64) -> String {
     let digits = if number >= 10.0 {
         0
     } else if number >= 1.0 {
