@@ -67,7 +67,7 @@ impl Aims {
             // What is sent from this step on arrives in part; a few steps later who sent it is gone.
             at if at < (CRASH_PPM + HALF_SENT_PPM).into() => {
                 let ppm = u32::try_from(draw.range(300_000..=900_000)).expect("below a million");
-                let lost = Fault::Loss { links: Links::From(target.clone()), ppm, kinds: Vec::new() };
+                let lost = Fault::Loss { links: Links::From(target), ppm, kinds: Vec::new() };
                 let later = u32::try_from(draw.range(1..=8)).expect("below 9");
                 vec![planned(nth, lost), planned(nth + later, crash(target, draw))]
             }
