@@ -36,17 +36,17 @@ type Step = (&'static str, bool, Moment);
 pub(super) struct Aims(BTreeMap<Step, u64>);
 
 impl Aims {
-    /// No step of this mode has been aimed at.
+    /// No step of this mode has been aimed at. Starting is a step of every protocol: of recovery the first.
     pub(super) fn new(mode: Mode) -> Self {
         let moments = [Moment::After, Moment::BeforeSync, Moment::BeforeSend];
-        let steps_of =
-            |(event, is_rare): &(&'static str, bool)| moments.map(|moment| (*event, *is_rare, moment));
-        Self(protocol_events(mode).iter().flat_map(steps_of).map(|step| (step, 0)).collect())
+        let events = protocol_events(mode).iter().copied().chain([("booted", true)]);
+        let steps_of = |(event, is_rare)| moments.map(|moment| (event, is_rare, moment));
+        Self(events.flat_map(steps_of).map(|step| (step, 0)).collect())
     }
 
-    /// What strikes one of the steps that have been aimed at least; nothing if the mode has no steps to aim at.
+    /// What strikes one of the steps that have been aimed at least.
     pub(super) fn faults(&mut self, topology: &Topology, draw: &mut Draw) -> Vec<PlannedFault> {
-        let Some(fewest) = self.0.values().min().copied() else { return Vec::new() };
+        let fewest = self.0.values().min().copied().expect("every protocol has steps");
         let least: Vec<Step> =
             self.0.iter().filter(|(_, aimed)| **aimed == fewest).map(|(step, _)| *step).collect();
         let step = *draw.pick(&least);
