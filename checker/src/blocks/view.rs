@@ -15,7 +15,7 @@ use crate::value::Value;
 pub(super) struct View<'k, 'h> {
     pub(super) key: &'k Key<'h>,
     pub(super) until: u64,
-    /// As [`Key::stamps`].
+    /// As [`Key::stamps`], without asking at each of them whose they are.
     pub(super) key_stamps: &'k [(u64, u64)],
     /// So many of the key's reads had begun.
     pub(super) reads: usize,

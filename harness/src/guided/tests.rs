@@ -1,6 +1,7 @@
 //! Guided search: a pure function, whatever the threads; what is new is kept; plans that come of it can be run.
 
 use super::*;
+use crate::nemesis::{Mode, Target, Topology};
 use crate::soak::Wanted;
 
 fn experiment(bugs: &[&str]) -> Experiment {
@@ -44,6 +45,18 @@ fn changed_plans_can_be_run_and_are_not_the_drawn_ones() {
         }
     }
     assert!(changed > 16, "only {changed} of 64 plans were changed ones");
+}
+
+/// Nothing has been learned yet, and still most plans aim: what waits for a corpus finds bugs eight runs later.
+#[test]
+fn a_search_aims_from_its_first_plans_on() {
+    let batch = Guided::new(experiment(&[]), 3).batch();
+    let aims = |candidate: &&Candidate| {
+        let strikes_actor =
+            |fault: &PlannedFault| fault.on.is_some() && fault.fault.targets().contains(&Target::Actor);
+        candidate.is_changed && candidate.plan.faults.iter().filter(|fault| strikes_actor(fault)).count() > 2
+    };
+    assert!(batch.iter().filter(aims).count() >= BATCH / 2, "{batch:?}");
 }
 
 #[test]
@@ -91,20 +104,37 @@ fn a_search_goes_on_from_its_lessons() {
 
 #[test]
 fn aims_go_through_all_steps_of_the_protocol_before_any_is_aimed_at_again() {
-    let topology = experiment(&[]).plan(1).config.topology();
-    let mut aims = aim::Aims::new(topology.mode);
-    let mut draw = Decide::new(1).at("aims", &[]);
-    let events = crate::nemesis::model::protocol_events(topology.mode).len();
-    for _ in 0..2 {
-        let mut steps = BTreeSet::new();
-        for _ in 0..events * 3 {
-            let faults = aims.faults(&topology, &mut draw);
-            let in_time = |fault: &PlannedFault| {
-                fault.on.is_some() && fault.at_ms + fault.for_ms <= topology.horizon_ms
-            };
-            assert!(!faults.is_empty() && faults.iter().all(in_time), "{faults:?}");
-            steps.extend(faults.into_iter().filter_map(|fault| fault.on).map(|on| (on.event, on.moment)));
+    for mode in [Mode::Single, Mode::Paxos, Mode::PrimaryBackup, Mode::Sharded] {
+        let topology = Topology { mode, ..experiment(&[]).plan(1).config.topology() };
+        let mut aims = aim::Aims::new(mode);
+        let mut draw = Decide::new(1).at("aims", &[]);
+        let mut events: BTreeSet<&str> =
+            crate::nemesis::model::protocol_events(mode).iter().map(|(event, _)| *event).collect();
+        events.insert("booted");
+        let (mut pairs, mut others) = (0, 0);
+        for _ in 0..4 {
+            let mut steps = BTreeSet::new();
+            for _ in 0..events.len() * 3 {
+                let faults = aims.faults(&topology, &mut draw);
+                let in_time = |fault: &PlannedFault| fault.at_ms + fault.for_ms <= topology.horizon_ms;
+                assert!(!faults.is_empty() && faults.iter().all(in_time), "{faults:?}");
+                let is_other = |fault: &PlannedFault| {
+                    fault.fault.targets().iter().any(|target| *target != Target::Actor)
+                };
+                others += u32::from(faults.iter().any(is_other));
+                if let [lost, crash] = &faults[..] {
+                    let nth = |fault: &PlannedFault| fault.on.as_ref().map_or(0, |trigger| trigger.nth);
+                    assert_eq!((lost.fault.name(), crash.fault.name()), ("loss", "crash"));
+                    assert!(nth(lost) < nth(crash), "first messages are lost: {faults:?}");
+                    pairs += 1;
+                }
+                let on = faults.into_iter().map(|fault| fault.on.expect("it falls on a step"));
+                steps.extend(on.map(|trigger| (trigger.event, trigger.moment)));
+            }
+            assert_eq!(steps.len(), events.len() * 3, "each once");
+            assert!(events.iter().all(|event| steps.iter().any(|(aimed, _)| aimed == event)));
         }
-        assert_eq!(steps.len(), events * 3, "each once");
+        assert!(pairs > 0, "{mode:?}: nobody crashes in the middle of what is sent");
+        assert_eq!(others > 0, mode == Mode::Sharded, "{mode:?}: another party is struck where there is one");
     }
 }
