@@ -5,7 +5,9 @@
 //! specification, the claims of a refutation are looked at again, and on any doubt the general search decides.
 
 pub mod bank;
-
+#[cfg(test)]
+#[path = "../../tests/common/cases.rs"]
+mod cases;
 pub mod container;
 pub mod counter;
 mod keyed;

@@ -12,7 +12,7 @@ pub(super) struct Access<'h> {
     pub(super) key: u32,
     /// What it saw from outside, if it looked: the elements of a list; the value of a register, or none for nil.
     pub(super) outside: Option<&'h [u32]>,
-    /// All that its longest read showed, own elements included.
+    /// All that its longest read of a list showed, own elements included; of a register, what is outside, if it looked.
     pub(super) shown: Option<&'h [u32]>,
     /// Its writes, in order: positions among the steps of the whole history.
     pub(super) writes: Vec<usize>,
@@ -56,6 +56,10 @@ impl<'h> Externals<'h> {
                         Datatype::Register => register(access, shown),
                     };
                     match outside {
+                        // What it wrote over a register itself, and read, shows nothing of what was there before.
+                        Ok(Some(outside)) if history.datatype() == Datatype::Register => {
+                            (access.outside, access.shown) = (Some(outside), Some(outside));
+                        }
                         Ok(outside) => (access.outside, access.shown) = (outside, Some(shown)),
                         Err(Contradicts) => access.contradiction = Some(at),
                     }

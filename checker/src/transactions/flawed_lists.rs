@@ -11,11 +11,11 @@ use super::writers::{Writer, Writers, written};
 /// A read: its transaction and what it showed.
 type Read<'h> = (u32, &'h [u32]);
 
-/// Elements with which something is wrong that was told already.
-pub(super) type Told = FxHashSet<(u32, u32)>;
+/// Elements with which something is wrong that was told already; and whether that was that they are there too often.
+pub(super) type Told = FxHashSet<(u32, u32, bool)>;
 
 /// Tells what is wrong with a read: with an element of it, or else that it does not fit the longest of its key. Every
-/// element is told once, with the first read that shows it.
+/// element is told once, with the first read that shows it, and once more if it is there too often.
 pub(super) fn tell(
     history: &TransactionHistory,
     writers: &Writers,
@@ -33,13 +33,13 @@ pub(super) fn tell(
     for (position, element) in shown.iter().enumerate() {
         let times = seen.entry(*element).or_default();
         *times += 1;
-        let duplicated = *times > writers.times(key, *element);
         let writer = writers.of(key, *element);
+        let duplicated = writer != Writer::Nobody && *times > writers.times(key, *element);
         if !duplicated && !matches!(writer, Writer::Aborted(_) | Writer::Nobody) {
             continue;
         }
         flawed = true;
-        if !told.insert((key, *element)) {
+        if !told.insert((key, *element, duplicated)) {
             continue;
         }
         match writer {

@@ -81,8 +81,9 @@ impl JudgedHistory for JudgedTransactions {
         match outcome.verdict {
             Verdict::Vacuous | Verdict::Unknown => Ok(()),
             Verdict::Invalid => {
-                let proven = |violation| verify::violation(&self.history, violation).is_ok();
-                if outcome.violations.iter().all(proven) { Ok(()) } else { Err(unproven()) }
+                let proven = |violation| verify::violation(&self.history, self.level, violation).is_ok();
+                let some = !outcome.violations.is_empty();
+                if some && outcome.violations.iter().all(proven) { Ok(()) } else { Err(unproven()) }
             }
             // Levels for which there need not be a serial order have no proof of this kind.
             Verdict::Valid => match &self.order {

@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::history::{Datatype, NEVER, Status, Step, TransactionHistory};
-use super::level::Level;
+use super::level::{Anomaly, Level, Tier};
 use super::verify_reads;
 use crate::history::OpId;
 use crate::verdict::{Edge, EdgeKind, Violation};
@@ -90,15 +90,20 @@ fn replay(history: &TransactionHistory, order: &[OpId]) -> Result<(), Refuted> {
 }
 
 /// Looks up what is said to be wrong in the transactions that are named: every edge of a cycle, or the read that
-/// cannot be.
+/// cannot be; and whether a history in which that is so can be one of this level.
 ///
 /// # Errors
-/// [`Refuted`] if the edges do not close, or one does not follow from what its transactions and its evidence say; if no
-/// read is wrong in that way; and for what only says that every order was tried.
-pub fn violation(history: &TransactionHistory, violation: &Violation) -> Result<(), Refuted> {
+/// [`Refuted`] if the edges do not close, or are not those of such an anomaly, or one does not follow from what its
+/// transactions and its evidence say; if no read is wrong in that way; if the level allows it; and for what only says
+/// that every order was tried.
+pub fn violation(history: &TransactionHistory, level: Level, violation: &Violation) -> Result<(), Refuted> {
     let edges = &violation.edges;
-    if edges.is_empty() && !verify_reads::shows(history, violation) {
-        return refuted(format!("no read of these transactions shows {}", violation.kind));
+    let anomaly = if edges.is_empty() { verify_reads::shown(history, violation) } else { circle(violation) };
+    let Some(anomaly) = anomaly else {
+        return refuted(format!("these transactions do not show {}", violation.kind));
+    };
+    if !anomaly.breaks(level) {
+        return refuted(format!("{level} allows {anomaly}"));
     }
     for (edge, next) in edges.iter().zip(edges.iter().cycle().skip(1)) {
         if edge.to != next.from {
@@ -111,16 +116,47 @@ pub fn violation(history: &TransactionHistory, violation: &Violation) -> Result<
         if let Some(id) = ids.clone().find(|id| !violation.operations.contains(id)) {
             return refuted(format!("{id} is not told"));
         }
-        if edge.from == edge.to || !follows(history, edge) {
+        if edge.from == edge.to || !follows(history, edge, anomaly) {
             return refuted(format!("{} does not follow: {}", edge.reason, edge.from));
         }
     }
     Ok(())
 }
 
-fn follows(history: &TransactionHistory, edge: &Edge) -> bool {
+/// The anomaly after which a circle is called, if its edges are of the kinds that make it one: the anomaly is no
+/// stronger than they are.
+fn circle(violation: &Violation) -> Option<Anomaly> {
+    let has = |kind: EdgeKind| violation.edges.iter().any(|edge| edge.kind == kind);
+    let overwritten: Vec<bool> =
+        violation.edges.iter().map(|edge| edge.kind == EdgeKind::ReadWrite).collect();
+    let once = overwritten.iter().filter(|overwritten| **overwritten).count() == 1;
+    let apart = !overwritten.iter().zip(overwritten.iter().cycle().skip(1)).any(|(one, next)| *one && *next);
+    let of_tier = |tier: Tier| {
+        let mut anomalies = vec![Anomaly::G2Item(tier)];
+        anomalies.extend(apart.then_some(Anomaly::GNonadjacent(tier)));
+        anomalies.extend(once.then_some(Anomaly::GSingle(tier)));
+        anomalies.extend(once.then_some(Anomaly::LostAppend(tier)));
+        anomalies.extend((once && tier == Tier::Dependencies).then_some(Anomaly::LostUpdate));
+        if !has(EdgeKind::ReadWrite) {
+            anomalies.push(Anomaly::G1c(tier));
+            anomalies.extend((!has(EdgeKind::WriteRead)).then_some(Anomaly::G0(tier)));
+        }
+        anomalies
+    };
+    let tiers: &[Tier] = match () {
+        () if has(EdgeKind::RealTime) => &[Tier::RealTime],
+        () if has(EdgeKind::Process) => &[Tier::Process, Tier::RealTime],
+        () => &[Tier::Dependencies, Tier::Process, Tier::RealTime],
+    };
+    tiers.iter().flat_map(|tier| of_tier(*tier)).find(|anomaly| anomaly.name() == violation.kind)
+}
+
+fn follows(history: &TransactionHistory, edge: &Edge, anomaly: Anomaly) -> bool {
     let (from, to) = (history.stored(edge.from.0), history.stored(edge.to.0));
-    let facts = Facts { history, from: edge.from.0, to: edge.to.0, evidence: &edge.evidence };
+    let (ends, evidence) = ((edge.from.0, edge.to.0), &edge.evidence);
+    let in_time = !anomaly.breaks(Level::StrongSessionSerializable);
+    let snapshots = !anomaly.breaks(Level::ReadAtomic);
+    let facts = Facts { history, from: ends.0, to: ends.1, evidence, in_time, snapshots };
     match edge.kind {
         EdgeKind::RealTime => from.returned < to.invoked && from.status == Status::Ok,
         EdgeKind::Process => from.process == to.process && edge.from < edge.to && from.status == Status::Ok,
@@ -140,6 +176,10 @@ struct Facts<'a> {
     from: u32,
     to: u32,
     evidence: &'a [OpId],
+    /// Only levels of real time are said to be broken: there, versions stand in the order of time.
+    in_time: bool,
+    /// Only levels of snapshots are: there, who read a version and wrote stands right behind it.
+    snapshots: bool,
 }
 
 impl Facts<'_> {
@@ -221,7 +261,7 @@ impl Facts<'_> {
             EdgeKind::ReadWrite => pairs.any(|(key, other)| read_by_from(key, other)),
             _ => pairs.any(|(key, other)| {
                 let on_top = !self.writes(self.from, key).is_empty() && read_by_from(key, other);
-                ordered(key, other) || on_top
+                ordered(key, other) || (self.snapshots && on_top)
             }),
         }
     }
@@ -230,6 +270,9 @@ impl Facts<'_> {
 /// Registers: an argument about one state of a key, what `from` read or left behind, which `to` did not lead to.
 impl Facts<'_> {
     fn registers(&self, kind: EdgeKind) -> bool {
+        if !self.snapshots {
+            return false;
+        }
         let keys = self.history.micros(self.to).iter().map(|micro| micro.key);
         keys.filter(|key| !self.writes(self.to, *key).is_empty()).any(|key| {
             let read = self.start(self.from, key);
@@ -250,7 +293,7 @@ impl Facts<'_> {
         let mut state = state.to_vec();
         for _ in 0..=self.evidence.len() + 1 {
             let reads_it = |id: &u32| self.start(*id, key).as_ref() == Some(&state);
-            let finished = |id: u32| self.history.stored(id).returned < invoked;
+            let finished = |id: u32| self.in_time && self.history.stored(id).returned < invoked;
             if ids().filter(reads_it).any(finished) || state.is_empty() {
                 return true;
             }

@@ -5,35 +5,27 @@ use super::history::{Datatype, Status, Step, TransactionHistory};
 use super::level::Anomaly;
 use crate::verdict::Violation;
 
-/// Whether the transactions of a violation show the anomaly after which it is called.
-pub(super) fn shows(history: &TransactionHistory, violation: &Violation) -> bool {
-    let Some(key) = violation.key.as_deref().and_then(|key| history.key_named(key)) else { return false };
+/// Anomalies of single reads.
+const OF_READS: [Anomaly; 8] = [
+    Anomaly::DuplicateElements,
+    Anomaly::PhantomElement,
+    Anomaly::AbortedRead,
+    Anomaly::IntermediateRead,
+    Anomaly::DirtyUpdate,
+    Anomaly::IncompatibleOrder,
+    Anomaly::Internal,
+    Anomaly::FracturedRead,
+];
+
+/// The anomaly after which a violation is called, if its transactions show it.
+pub(super) fn shown(history: &TransactionHistory, violation: &Violation) -> Option<Anomaly> {
+    let key = history.key_named(violation.key.as_deref()?)?;
     let named = Named { history, key, ids: violation.operations.iter().map(|id| id.0).collect() };
     if named.ids.iter().any(|id| *id >= history.count()) {
-        return false;
+        return None;
     }
-    let is = |anomaly: Anomaly| violation.kind == anomaly.name();
-    let mut reads = named.reads();
-    match () {
-        () if is(Anomaly::DuplicateElements) => reads.any(|(_, shown)| {
-            shown.iter().any(|value| count(shown, *value) > named.writers(*value).0.max(1))
-        }),
-        () if is(Anomaly::PhantomElement) => {
-            reads.any(|(_, shown)| shown.iter().any(|value| named.writers(*value) == (0, 0)))
-        }
-        () if is(Anomaly::AbortedRead) => {
-            reads.any(|(_, shown)| shown.iter().any(|value| named.is_aborted(*value)))
-        }
-        () if is(Anomaly::DirtyUpdate) => reads.any(|(_, shown)| {
-            let first = shown.iter().position(|value| named.is_aborted(*value));
-            first.is_some_and(|first| shown[first..].iter().any(|value| named.writers(*value).0 > 0))
-        }),
-        () if is(Anomaly::IntermediateRead) => named.ids.iter().any(|id| named.reads_intermediate(*id)),
-        () if is(Anomaly::Internal) => named.ids.iter().any(|id| named.contradicts_itself(*id)),
-        () if is(Anomaly::IncompatibleOrder) => named.fork() || named.reorders(),
-        () if is(Anomaly::FracturedRead) => named.ids.iter().any(|id| named.sees_half(*id)),
-        () => false,
-    }
+    let anomaly = OF_READS.into_iter().find(|anomaly| violation.kind == anomaly.name())?;
+    named.show(anomaly).then_some(anomaly)
 }
 
 fn count(shown: &[u32], value: u32) -> usize {
@@ -70,6 +62,28 @@ impl<'h> Named<'h> {
                 Step::Write(_) | Step::Unknown => None,
             })
         })
+    }
+
+    fn show(&self, anomaly: Anomaly) -> bool {
+        let mut reads = self.reads();
+        match anomaly {
+            Anomaly::DuplicateElements => reads.any(|(_, shown)| {
+                shown.iter().any(|value| count(shown, *value) > self.writers(*value).0.max(1))
+            }),
+            Anomaly::PhantomElement => {
+                reads.any(|(_, shown)| shown.iter().any(|value| self.writers(*value) == (0, 0)))
+            }
+            Anomaly::AbortedRead => reads.any(|(_, shown)| shown.iter().any(|value| self.is_aborted(*value))),
+            Anomaly::DirtyUpdate => reads.any(|(_, shown)| {
+                let first = shown.iter().position(|value| self.is_aborted(*value));
+                first.is_some_and(|first| shown[first..].iter().any(|value| self.writers(*value).0 > 0))
+            }),
+            Anomaly::IntermediateRead => self.ids.iter().any(|id| self.reads_intermediate(*id)),
+            Anomaly::Internal => self.ids.iter().any(|id| self.contradicts_itself(*id)),
+            Anomaly::IncompatibleOrder => self.fork() || self.reorders(),
+            Anomaly::FracturedRead => self.ids.iter().any(|id| self.sees_half(*id)),
+            _ => false,
+        }
     }
 
     /// How often a value was written to the key: by transactions that may have committed, and by aborted ones.

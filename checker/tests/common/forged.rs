@@ -2,7 +2,6 @@
 //! refused.
 
 use squall_checker::certificate::{Certificate, Proof, Reduction};
-use squall_checker::kv::{KvOp, KvRet, KvSpec};
 use squall_checker::{CheckOutcome, Completion, History, OpId, Spec, Value, Verdict, verify, verify_all};
 
 use super::common::Random;
@@ -15,19 +14,16 @@ pub(crate) struct Forged {
 }
 
 impl Forged {
-    /// Forges certificates for the only key of a history, of which it is known whether it is legal.
-    pub(crate) fn forge(
+    /// Forges certificates for the key of a history, if it has only one, of which it is known whether it is legal.
+    pub(crate) fn forge<S: Spec>(
         &mut self,
-        spec: &KvSpec,
-        history: &History<KvOp, KvRet>,
+        spec: &S,
+        history: &History<S::Op, S::Ret>,
         (outcome, legal): (&CheckOutcome, bool),
         random: &mut Random,
     ) {
-        let Some(certificate) =
-            outcome.partitions.first().and_then(|partition| partition.certificate.as_ref())
-        else {
-            return;
-        };
+        let [partition] = outcome.partitions.as_slice() else { return };
+        let Some(certificate) = partition.certificate.as_ref() else { return };
         let ids: Vec<OpId> = history.iter().map(|(id, _)| id).collect();
         for _ in 0..4 {
             let mut order = match &certificate.proof {
@@ -37,7 +33,7 @@ impl Forged {
             perturb(&mut order, &ids, random);
             let truth = is_legal(spec, history, &order);
             assert!(legal || !truth);
-            self.expect(spec, history, Proof::Order(order), truth);
+            self.expect(spec, history, certificate, Proof::Order(order), truth);
             let mut reductions = match &certificate.proof {
                 Proof::Order(_) => everything(spec, history, random),
                 Proof::Reductions(reductions) => reductions.clone(),
@@ -45,7 +41,7 @@ impl Forged {
             perturb_reductions(&mut reductions, &ids, random);
             let proof = Proof::Reductions(reductions);
             if legal {
-                self.expect(spec, history, proof, false);
+                self.expect(spec, history, certificate, proof, false);
             }
         }
         let mut lie = outcome.clone();
@@ -56,8 +52,15 @@ impl Forged {
         assert!(verify_all(spec, history, &lie).is_err(), "no verdict at all");
     }
 
-    fn expect(&mut self, spec: &KvSpec, history: &History<KvOp, KvRet>, proof: Proof, truth: bool) {
-        let certificate = Certificate { partition: "k".into(), proof };
+    fn expect<S: Spec>(
+        &mut self,
+        spec: &S,
+        history: &History<S::Op, S::Ret>,
+        honest: &Certificate,
+        proof: Proof,
+        truth: bool,
+    ) {
+        let certificate = Certificate { proof, ..honest.clone() };
         let answer = verify(spec, history, &certificate);
         assert_eq!(answer.is_ok(), truth, "{certificate:?}: {answer:?} of {history:#?}");
         self.tried += 1;
@@ -92,7 +95,7 @@ fn perturb(order: &mut Vec<OpId>, ids: &[OpId], random: &mut Random) {
 }
 
 /// Reductions that keep much: what they leave of a legal history is legal.
-fn everything(spec: &KvSpec, history: &History<KvOp, KvRet>, random: &mut Random) -> Vec<Reduction> {
+fn everything<S: Spec>(spec: &S, history: &History<S::Op, S::Ret>, random: &mut Random) -> Vec<Reduction> {
     let owned: Vec<_> = history.iter().map(|(id, operation)| (id, operation.clone())).collect();
     let ids: Vec<OpId> = history.iter().map(|(id, _)| id).collect();
     let mut some = || ids.iter().copied().filter(|_| !random.one_in(3)).collect();
@@ -144,7 +147,7 @@ fn perturb_reductions(reductions: &mut Vec<Reduction>, ids: &[OpId], random: &mu
 }
 
 /// Whether an order is a proof, found out in the plainest way.
-fn is_legal(spec: &KvSpec, history: &History<KvOp, KvRet>, order: &[OpId]) -> bool {
+fn is_legal<S: Spec>(spec: &S, history: &History<S::Op, S::Ret>, order: &[OpId]) -> bool {
     let mut state = spec.init();
     for (position, id) in order.iter().enumerate() {
         let Some(operation) = history.operations().get(id.index()) else { return false };

@@ -67,6 +67,50 @@ fn as_texts(operations: &[KvOperation]) -> Vec<KvOperation> {
     operations.iter().map(changed).collect()
 }
 
+/// What became of an append by what the words say: every read is looked at.
+fn became(history: &History<KvOp, KvRet>, append: &KvOperation) -> Status {
+    let KvOp::Append { value: element, .. } = &append.op else { unreachable!("an append") };
+    let read = |operation: &KvOperation| match operation.ret() {
+        Some(KvRet::Value(value)) => Some(value.as_list().unwrap().to_vec()),
+        _ => None,
+    };
+    let reads = history.operations().iter().filter_map(|operation| Some((operation, read(operation)?)));
+    let reads: Vec<(&KvOperation, Vec<Value>)> = reads.collect();
+    let shows: Vec<&KvOperation> =
+        reads.iter().filter(|(_, list)| list.contains(element)).map(|(operation, _)| *operation).collect();
+    let twice = |list: &Vec<Value>| list.iter().filter(|item| *item == element).count() > 1;
+    if !shows.is_empty() && append.completion == Completion::Fail
+        || shows.iter().any(|read| read.precedes(append))
+    {
+        return Status::Phantom;
+    }
+    if reads.iter().any(|(_, list)| twice(list)) {
+        return Status::Duplicated;
+    }
+    let acknowledged = append.returned.filter(|_| matches!(append.completion, Completion::Ok(_)));
+    let known = acknowledged.into_iter().chain(shows.iter().filter_map(|read| read.returned)).min();
+    let Some(known) = known else {
+        return if append.completion == Completion::Fail { Status::Refused } else { Status::Absent };
+    };
+    let later = |(operation, list): &(&KvOperation, Vec<Value>)| {
+        let behind = |item: &Value| {
+            let appends = |other: &&KvOperation| {
+                matches!(&other.op, KvOp::Append { value, .. } if value == item) && other.invoked > known
+            };
+            history.operations().iter().any(|other| appends(&other))
+        };
+        let after_all = shows.iter().all(|read| read.invoked < operation.invoked);
+        !list.contains(element)
+            && (operation.invoked > known && after_all || shows.is_empty() && list.iter().any(behind))
+    };
+    match () {
+        () if reads.iter().any(later) => Status::Missing,
+        () if shows.is_empty() => Status::Unread,
+        () if acknowledged.is_some() => Status::Once,
+        () => Status::Applied,
+    }
+}
+
 fn reads_begin_at_once(history: &History<KvOp, KvRet>) -> bool {
     let reads = history.operations().iter().filter(|operation| matches!(operation.op, KvOp::Get { .. }));
     let mut begun: Vec<u64> = reads.map(|read| read.invoked).collect();
@@ -88,6 +132,9 @@ fn the_ledger_agrees_with_the_check_and_texts_with_lists() {
         let ledger = Ledger::of(&history);
         let outcome = ExactlyOnce.check(&KvSpec::default(), &history, &Bounds::default());
         let told = || format!("case {number}: {ledger:#?} {outcome:#?} {history:#?}");
+        for entry in ledger.entries() {
+            assert_eq!(entry.status, became(&history, history.get(entry.id)), "{}: {}", entry.id, told());
+        }
         assert!(ledger.is_clean() || outcome.verdict == Verdict::Invalid, "{}", told());
         assert_eq!(outcome.reason.is_some(), outcome.verdict == Verdict::Vacuous, "{}", told());
         let kinds: Vec<_> = outcome.violations.iter().map(|violation| violation.kind.as_str()).collect();

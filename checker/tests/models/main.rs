@@ -7,6 +7,8 @@
 mod common;
 mod container_words;
 mod containers;
+#[path = "../common/forged.rs"]
+mod forged;
 mod ledger;
 mod objects;
 mod objects_words;
@@ -20,6 +22,7 @@ use squall_checker::search::{Decision, Search};
 use squall_checker::{Bounds, Completion, Direct, History, Operation, Spec, Verdict, Violation};
 
 use common::{Random, brute_force, cases, verify_edges, verify_order};
+use forged::Forged;
 
 /// When an operation ran that took effect around a moment, and how it ended: stamps tie often.
 fn interval(random: &mut Random, moment: u64, stretch: u64) -> (u64, u64) {
@@ -32,7 +35,7 @@ fn returned<R: PartialEq>(completion: &Completion<R>, stamp: u64) -> Option<u64>
 }
 
 /// Judges a history in every way there is: the search, the monitor and the check must all find it legal, or all find
-/// it illegal, as brute force did. Whether the monitor decided, and what was found wrong.
+/// it illegal, as brute force did, and no forged proof may pass. Whether the monitor decided, and what was found wrong.
 fn agree<S: Spec>(
     spec: &S,
     history: &History<S::Op, S::Ret>,
@@ -71,6 +74,8 @@ fn agree<S: Spec>(
     };
     assert_eq!(outcome.verdict, verdict, "{}", told());
     outcome.violations.iter().for_each(|violation| verify_edges(history, violation));
+    let mut random = Random(number ^ 0x000f_046e);
+    Forged::default().forge(spec, history, (&outcome, legal), &mut random);
     (direct.is_some(), outcome.violations)
 }
 

@@ -29,6 +29,8 @@ const TESTS: [(&str, u64); 11] = [
     ("rows", 2_000),
     ("models", 10_000),
 ];
+/// How many random cases the tests within try.
+const WITHIN: u64 = 2_000;
 
 /// What became of a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ impl Suite {
         });
         let mut programs: Vec<_> = programs.collect();
         programs.sort();
-        let cases = |turn: Option<usize>| turn.map_or(1, |turn| TESTS[turn].1);
+        let cases = |turn: Option<usize>| turn.map_or(WITHIN, |turn| TESTS[turn].1);
         let programs: Vec<_> = programs.into_iter().map(|(turn, program)| (program, cases(turn))).collect();
         let suite = Self { programs, folder: copy.root.join("checker") };
         assert_eq!(suite.programs.len(), TESTS.len() + 1, "one program for each");

@@ -20,7 +20,7 @@ fn shown(datatype: Datatype, kind: &str, lines: &str) -> String {
     let kinds: Vec<&str> = judged.outcome.violations.iter().map(|one| one.kind.as_str()).collect();
     assert_eq!(kinds, [kind], "{judged:#?}");
     let violation = &judged.outcome.violations[0];
-    verify::violation(&history, violation).unwrap();
+    verify::violation(&history, Level::StrictSerializable, violation).unwrap();
     let mut text = format!("{}: {}\n", violation.kind, violation.message);
     for (number, step) in (1..).zip(&violation.steps) {
         writeln!(text, "{number}. {step}").unwrap();
@@ -100,8 +100,20 @@ mod registers {
         a_chain: "G-single" = "0 0 9 r x, w x 1\n1 0 9 r x 1, w x 2\n2 0 9 w x 3, w y 4\n3 0 9 r y 4, r x 2";
         a_chain_in_time: "G-single-realtime" =
             "0 0 9 w x 1\n1 0 9 r x 1, w x 2\n2 10 19 w x 3\n3 20 29 r x 2";
+        an_indeterminate_write_that_its_reader_overwrote: "G-single-realtime" =
+            "0 0 1 w y 5\n1 8 - w x 6, w y 7\n2 11 12 r x 6, w x 10, r x 10\n2 15 16 r y 5";
         versions_in_time: "G1c-realtime" = "0 0 9 w x 1\n1 10 19 r x 2\n2 20 29 w x 2";
     }
+}
+
+/// An element that must not be there at all may be there twice as well, which breaks more.
+#[test]
+fn an_aborted_element_twice() {
+    let history = script(Datatype::ListAppend, "0 0 9 ! a x 1\n1 0 9 r x 1\n2 0 9 r x 1 1");
+    let judged = judge(&history, Level::StrictSerializable);
+    let kinds: Vec<&str> = judged.outcome.violations.iter().map(|one| one.kind.as_str()).collect();
+    assert_eq!(kinds, ["G1a", "duplicate-elements"]);
+    assert_eq!(judged.levels.weakest_violated(), [Level::ReadUncommitted]);
 }
 
 /// What no level weaker than read atomic forbids, and no stronger one tells in this way.
@@ -165,7 +177,7 @@ fn a_false_edge_is_refuted() {
     let lines = "0 0 9 a x 1, a y 2\n1 0 9 r x 1, r y\n2 20 29 r y 2\n1 30 39 a x 3\n3 0 9 r x 1 3";
     let history = script(Datatype::ListAppend, lines);
     let honest = judge(&history, Level::StrictSerializable).outcome.violations.remove(0);
-    assert_eq!(verify::violation(&history, &honest), Ok(()));
+    assert_eq!(verify::violation(&history, Level::StrictSerializable, &honest), Ok(()));
     let ids = || (0..5).map(OpId);
     let kinds = [
         EdgeKind::WriteWrite,
@@ -180,13 +192,17 @@ fn a_false_edge_is_refuted() {
         for kind in kinds {
             let mut violation = honest.clone();
             violation.operations = ids().collect();
+            // What any circle is called, whatever its edges.
+            violation.kind = "G2-item-realtime".to_owned();
             let mut edge = violation.edges[0].clone();
             (edge.from, edge.to, edge.kind, edge.evidence) = (from, to, kind, ids().collect());
             // The way back is not looked at: a pair of edges closes, and the first that is wrong is told.
             let mut back = edge.clone();
             (back.from, back.to) = (to, from);
             violation.edges = vec![edge, back];
-            let refuted = verify::violation(&history, &violation).err().map(|refuted| refuted.to_string());
+            let refuted = verify::violation(&history, Level::StrictSerializable, &violation)
+                .err()
+                .map(|refuted| refuted.to_string());
             if from != to && refuted.is_none_or(|why| why.contains(&format!("follow: {to}"))) {
                 accepted.push(format!("{} {kind:?} {}", from.0, to.0));
             }

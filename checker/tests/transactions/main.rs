@@ -10,3 +10,4 @@ mod explanations;
 mod oracle;
 mod script;
 mod verified;
+mod weaker;

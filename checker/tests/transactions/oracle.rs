@@ -38,7 +38,7 @@ fn step(transaction: &Transaction, state: &State) -> Option<State> {
 }
 
 /// Whether some order of all committed and some indeterminate transactions is legal: tries them all.
-fn serial(all: &[Transaction], level: Level) -> bool {
+pub(crate) fn serial(all: &[Transaction], level: Level) -> bool {
     fn extend(all: &[Transaction], level: Level, used: u32, state: &State) -> bool {
         let left = |index: usize| used >> index & 1 == 0;
         if !all.iter().enumerate().any(|(index, transaction)| left(index) && committed(transaction)) {
@@ -122,7 +122,7 @@ fn snapshots(all: &[Transaction]) -> bool {
 }
 
 /// Tells the history if its test panics.
-struct Case<'h>(u64, &'h TransactionHistory);
+pub(crate) struct Case<'h>(pub(crate) u64, pub(crate) &'h TransactionHistory);
 
 impl Drop for Case<'_> {
     fn drop(&mut self) {

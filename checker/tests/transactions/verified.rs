@@ -6,14 +6,14 @@ use squall_checker::transactions::{self, Judgement, Level, Options, TransactionH
 /// What is judged of a history, all of it verified.
 pub(crate) fn verified(history: &TransactionHistory, level: Level) -> Judgement {
     let judged = transactions::check(history, &Options { level }, &Bounds::default());
-    if let Some((level, order)) = &judged.order {
-        assert_eq!(verify::serial_order(history, *level, order), Ok(()));
+    if let Some((shown, order)) = &judged.order {
+        assert_eq!(verify::serial_order(history, *shown, order), Ok(()));
     }
     for violation in &judged.outcome.violations {
         assert!(violation.operations.is_sorted() && !violation.operations.is_empty());
         assert!(!violation.message.is_empty() && !violation.steps.is_empty());
         let tried = violation.kind.starts_with("no-serial-order");
-        if let (Err(refuted), false) = (verify::violation(history, violation), tried) {
+        if let (Err(refuted), false) = (verify::violation(history, level, violation), tried) {
             panic!("{refuted}: {violation:#?}");
         }
     }

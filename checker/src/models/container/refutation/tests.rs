@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::super::{ContainerAction, ContainerOperation, ContainerRet, Discipline};
 use super::{NONE, Refutation, Witness};
+use crate::models::cases::cases;
 use crate::models::legal_tests::{fate, operation};
 use crate::models::random::Random;
 use crate::value::Value;
@@ -78,7 +79,7 @@ fn claim(random: &mut Random, operations: &[ContainerOperation]) -> Refutation {
 #[test]
 fn no_claim_holds_of_what_is_legal() {
     for discipline in [Discipline::Fifo, Discipline::Lifo, Discipline::Unordered] {
-        for number in 0..3_000 {
+        for number in cases(3_000) {
             let random = &mut Random(number);
             let operations = legal(random, discipline);
             let bare: Vec<&ContainerOperation> = operations.iter().collect();

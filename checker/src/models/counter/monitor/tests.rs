@@ -3,6 +3,7 @@
 
 use super::super::{CounterAction, CounterOperation, CounterRet};
 use super::{Refutation, Why};
+use crate::models::cases::cases;
 use crate::models::legal_tests::{fate, operation};
 use crate::models::random::Random;
 
@@ -27,7 +28,7 @@ fn legal(random: &mut Random) -> Vec<CounterOperation> {
 
 #[test]
 fn no_claim_holds_of_what_is_legal() {
-    for number in 0..5_000 {
+    for number in cases(5_000) {
         let random = &mut Random(number);
         let operations = legal(random);
         let bare: Vec<&CounterOperation> = operations.iter().collect();

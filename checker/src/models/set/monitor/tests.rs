@@ -3,6 +3,7 @@
 
 use super::super::{SetAction, SetOperation, SetRet};
 use super::Refutation;
+use crate::models::cases::cases;
 use crate::models::legal_tests::{fate, operation};
 use crate::models::random::Random;
 use crate::value::Value;
@@ -47,7 +48,7 @@ fn claim(random: &mut Random, operations: usize) -> Refutation {
 
 #[test]
 fn no_claim_holds_of_what_is_legal() {
-    for number in 0..2_000 {
+    for number in cases(2_000) {
         let random = &mut Random(number);
         let operations = legal(random);
         let bare: Vec<&SetOperation> = operations.iter().collect();
