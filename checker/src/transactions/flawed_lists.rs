@@ -29,7 +29,7 @@ pub(super) fn tell(
     // What stands behind an element is best seen in the longest list.
     let whole = if longest.1.starts_with(shown) { longest } else { read };
     let mut seen: FxHashMap<u32, u32> = FxHashMap::default();
-    let mut flawed = false;
+    let mut unreal = false;
     for (position, element) in shown.iter().enumerate() {
         let times = seen.entry(*element).or_default();
         *times += 1;
@@ -38,7 +38,8 @@ pub(super) fn tell(
         if !duplicated && !matches!(writer, Writer::Aborted(_) | Writer::Nobody) {
             continue;
         }
-        flawed = true;
+        // What aborted was written at least, so that the lists should fit all the same.
+        unreal |= duplicated || writer == Writer::Nobody;
         if !told.insert((key, *element, duplicated)) {
             continue;
         }
@@ -65,7 +66,7 @@ pub(super) fn tell(
             }
         }
     }
-    if !flawed && !longest.1.starts_with(shown) {
+    if !unreal && !longest.1.starts_with(shown) {
         incompatible(history, flaws, key, read, longest);
     }
 }

@@ -219,27 +219,36 @@ impl Facts<'_> {
         None
     }
 
+    /// Of who wrote the value that it started from, if nobody else can have written that.
     fn saw_last_of(&self, reader: u32, writer: u32) -> bool {
         self.reads(reader).iter().any(|(key, _)| {
             let start = self.start(reader, *key);
-            start
-                .and_then(|start| start.last().copied())
-                .is_some_and(|last| self.writes(writer, *key).contains(&last))
+            let last = start.and_then(|start| start.last().copied());
+            last.is_some_and(|last| self.only_writer(*key, last) == Some(writer))
         })
     }
 
-    /// It committed, or somebody saw what it wrote.
+    /// It committed, or somebody saw what only it can have written.
     fn took_effect(&self, id: u32) -> bool {
         let witnesses = || self.evidence.iter().map(|id| id.0).chain([self.from]);
         let seen = |reader: u32| {
-            let reads = self.reads(reader);
-            reads.iter().any(|(key, shown)| self.writes(id, *key).iter().any(|value| shown.contains(value)))
+            self.reads(reader).iter().any(|(key, shown)| {
+                let mut written = self.writes(id, *key).into_iter().filter(|value| shown.contains(value));
+                written.any(|value| self.only_writer(*key, value) == Some(id))
+            })
         };
         match self.history.status(id) {
             Status::Ok => true,
             Status::Fail => false,
             Status::Info => witnesses().any(|reader| reader != id && seen(reader)),
         }
+    }
+
+    /// The only transaction that can have written a value.
+    fn only_writer(&self, key: u32, value: u32) -> Option<u32> {
+        let alive = (0..self.history.count()).filter(|id| self.history.status(*id) != Status::Fail);
+        let mut writers = alive.filter(|id| self.writes(*id, key).contains(&value));
+        writers.next().filter(|_| writers.next().is_none())
     }
 
     /// A list with an element of `from`, or the start of `from` itself, and behind it, or not at all, one of `to`.
@@ -250,9 +259,12 @@ impl Facts<'_> {
         let ordered = |key: u32, other: u32| {
             let own = self.writes(self.from, key);
             let ids = self.evidence.iter().map(|id| id.0).chain([self.from, self.to]);
+            let only = |element: u32, id: u32| self.only_writer(key, element) == Some(id);
             ids.flat_map(|id| self.reads(id)).filter(|(shown_key, _)| *shown_key == key).any(|(_, shown)| {
-                let end = shown.iter().position(|element| *element == other).unwrap_or(shown.len());
-                shown[..end].iter().any(|element| own.contains(element))
+                let found = shown.iter().position(|element| *element == other);
+                let mut before = shown[..found.unwrap_or(shown.len())].iter();
+                before.any(|element| own.contains(element) && only(*element, self.from))
+                    && (found.is_none() || only(other, self.to))
             })
         };
         let mut pairs =
@@ -277,10 +289,15 @@ impl Facts<'_> {
         keys.filter(|key| !self.writes(self.to, *key).is_empty()).any(|key| {
             let read = self.start(self.from, key);
             let left = self.writes(self.from, key).last().map(|value| vec![*value]);
-            // Both read the same, and `to` overwrote it.
-            let same = read.is_some() && read == self.start(self.to, key);
-            let write = kind == EdgeKind::WriteWrite && left.is_some_and(|left| self.before(key, &left));
-            same || write || read.is_some_and(|read| self.before(key, &read))
+            let wrote = left.is_some();
+            // Both read the same, which was there once, and `to` overwrote it.
+            let once =
+                |read: &Vec<u32>| read.first().is_none_or(|value| self.only_writer(key, *value).is_some());
+            let same = read.as_ref().is_some_and(once) && read == self.start(self.to, key);
+            // What `from` wrote stands right behind what it read.
+            let write = left.is_some_and(|left| self.before(key, &left));
+            let reads = same || read.is_some_and(|read| self.before(key, &read));
+            if kind == EdgeKind::WriteWrite { write || (wrote && reads) } else { reads }
         })
     }
 
@@ -312,11 +329,5 @@ impl Facts<'_> {
             }
         }
         false
-    }
-
-    fn only_writer(&self, key: u32, value: u32) -> Option<u32> {
-        let alive = (0..self.history.count()).filter(|id| self.history.status(*id) != Status::Fail);
-        let mut writers = alive.filter(|id| self.writes(*id, key).contains(&value));
-        writers.next().filter(|_| writers.next().is_none())
     }
 }

@@ -6,16 +6,11 @@ use super::level::Anomaly;
 use crate::verdict::Violation;
 
 /// Anomalies of single reads.
-const OF_READS: [Anomaly; 8] = [
-    Anomaly::DuplicateElements,
-    Anomaly::PhantomElement,
-    Anomaly::AbortedRead,
-    Anomaly::IntermediateRead,
-    Anomaly::DirtyUpdate,
-    Anomaly::IncompatibleOrder,
-    Anomaly::Internal,
-    Anomaly::FracturedRead,
-];
+const OF_READS: [Anomaly; 4] =
+    [Anomaly::PhantomElement, Anomaly::AbortedRead, Anomaly::IntermediateRead, Anomaly::Internal];
+/// The same of lists alone, which show what was there before.
+const OF_LISTS: [Anomaly; 4] =
+    [Anomaly::DuplicateElements, Anomaly::DirtyUpdate, Anomaly::IncompatibleOrder, Anomaly::FracturedRead];
 
 /// The anomaly after which a violation is called, if its transactions show it.
 pub(super) fn shown(history: &TransactionHistory, violation: &Violation) -> Option<Anomaly> {
@@ -24,7 +19,8 @@ pub(super) fn shown(history: &TransactionHistory, violation: &Violation) -> Opti
     if named.ids.iter().any(|id| *id >= history.count()) {
         return None;
     }
-    let anomaly = OF_READS.into_iter().find(|anomaly| violation.kind == anomaly.name())?;
+    let lists = OF_LISTS.into_iter().filter(|_| history.datatype() == Datatype::ListAppend);
+    let anomaly = OF_READS.into_iter().chain(lists).find(|anomaly| violation.kind == anomaly.name())?;
     named.show(anomaly).then_some(anomaly)
 }
 
@@ -88,9 +84,13 @@ impl<'h> Named<'h> {
 
     /// How often a value was written to the key: by transactions that may have committed, and by aborted ones.
     fn writers(&self, value: u32) -> (usize, usize) {
+        self.writers_of(self.key, value)
+    }
+
+    fn writers_of(&self, key: u32, value: u32) -> (usize, usize) {
         let mut writers = (0, 0);
         for id in 0..self.history.count() {
-            let times = count(&self.writes(id, self.key), value);
+            let times = count(&self.writes(id, key), value);
             match self.history.status(id) {
                 Status::Ok | Status::Info => writers.0 += times,
                 Status::Fail => writers.1 += times,
@@ -125,7 +125,7 @@ impl<'h> Named<'h> {
         let Some(last) = start.last() else { return false };
         self.ids.iter().filter(|writer| **writer != id).any(|writer| {
             let written = self.writes(*writer, self.key);
-            let at = written.iter().position(|value| value == last);
+            let at = written.iter().position(|value| value == last && self.writers(*value).0 == 1);
             at.is_some_and(|at| written[at + 1..].iter().any(|later| !start.contains(later)))
         })
     }
@@ -172,7 +172,8 @@ impl<'h> Named<'h> {
     fn reorders(&self) -> bool {
         self.ids.iter().any(|id| {
             let written = self.writes(*id, self.key);
-            written.windows(2).any(|pair| {
+            // What was appended twice may stand there because of either.
+            written.windows(2).filter(|pair| self.writers(pair[1]).0 == 1).any(|pair| {
                 self.reads().any(|(_, shown)| {
                     let later = shown.iter().position(|value| *value == pair[1]);
                     later.is_some_and(|later| !shown[..later].contains(&pair[0]))
@@ -187,7 +188,8 @@ impl<'h> Named<'h> {
         let seen_elsewhere = |other: u32| {
             self.history.micros(id).iter().filter(|micro| micro.key != self.key).any(|micro| {
                 let last = self.start(id, micro.key).and_then(|start| start.last().copied());
-                last.is_some_and(|last| self.writes(other, micro.key).contains(&last))
+                let only = |last: &u32| self.writers_of(micro.key, *last).0 == 1;
+                last.filter(only).is_some_and(|last| self.writes(other, micro.key).contains(&last))
             })
         };
         self.ids.iter().filter(|other| **other != id).any(|other| {

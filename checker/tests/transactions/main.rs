@@ -7,6 +7,7 @@ mod random;
 
 mod cases;
 mod explanations;
+mod forged;
 mod oracle;
 mod script;
 mod verified;

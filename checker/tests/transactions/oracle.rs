@@ -13,14 +13,14 @@ use crate::numbers::cases;
 use crate::random::Random;
 use crate::verified::verified;
 
-type State = BTreeMap<String, Value>;
+pub(crate) type State = BTreeMap<String, Value>;
 
 fn committed(transaction: &Transaction) -> bool {
     matches!(transaction.completion, Completion::Ok(()))
 }
 
 /// The state after a transaction, if it reads what it says.
-fn step(transaction: &Transaction, state: &State) -> Option<State> {
+pub(crate) fn step(transaction: &Transaction, state: &State) -> Option<State> {
     let mut state = state.clone();
     for step in &transaction.micro_operations {
         let old = state.entry(step.key().to_string()).or_default();
@@ -67,7 +67,7 @@ pub(crate) fn serial(all: &[Transaction], level: Level) -> bool {
 
 /// Whether snapshots and commits of all committed and some indeterminate transactions can be placed so that each reads
 /// its snapshot, and no two of which one's commit lies between the other's snapshot and commit write the same key.
-fn snapshots(all: &[Transaction]) -> bool {
+pub(crate) fn snapshots(all: &[Transaction]) -> bool {
     struct Place<'a> {
         all: &'a [Transaction],
         /// Per transaction: what it will have written, and the keys that others committed since its snapshot.

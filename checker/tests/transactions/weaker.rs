@@ -27,16 +27,16 @@ struct Seen<'a> {
 }
 
 /// What the transactions of a history wrote and saw.
-struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     datatype: Datatype,
     all: &'a [Transaction],
     seen: Vec<Seen<'a>>,
     /// Some transaction does not see what it would see if it ran alone.
-    contradiction: bool,
+    pub(crate) contradiction: bool,
 }
 
 impl<'a> Facts<'a> {
-    fn new(datatype: Datatype, all: &'a [Transaction]) -> Self {
+    pub(crate) fn new(datatype: Datatype, all: &'a [Transaction]) -> Self {
         let mut facts = Facts { datatype, all, seen: Vec::new(), contradiction: false };
         for (reader, transaction) in all.iter().enumerate() {
             if matches!(transaction.completion, Completion::Ok(())) {
@@ -208,7 +208,7 @@ impl<'a> Facts<'a> {
         self.seen.iter().flat_map(of).collect()
     }
 
-    fn holds(&self, level: Level) -> bool {
+    pub(crate) fn holds(&self, level: Level) -> bool {
         match level {
             Level::ReadUncommitted => self.is_real() && self.has_order(&[]),
             Level::ReadCommitted => {
