@@ -9,6 +9,7 @@ mod container_words;
 mod containers;
 #[path = "../common/forged.rs"]
 mod forged;
+mod forks;
 mod ledger;
 mod objects;
 mod objects_words;
