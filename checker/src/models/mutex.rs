@@ -267,3 +267,6 @@ impl RecordedSpec for Mutex {
         Ok((Keyed::new(raw.key.clone().unwrap_or_default(), action), completion))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -311,12 +311,13 @@ impl Facts<'_> {
         for _ in 0..=self.evidence.len() + 1 {
             let reads_it = |id: &u32| self.start(*id, key).as_ref() == Some(&state);
             let finished = |id: u32| self.in_time && self.history.stored(id).returned < invoked;
-            if ids().filter(reads_it).any(finished) || state.is_empty() {
-                return true;
-            }
-            let Some(writer) = self.only_writer(key, state[0]).filter(|writer| *writer != self.to) else {
+            let Some(value) = state.first() else { return true };
+            let Some(writer) = self.only_writer(key, *value).filter(|writer| *writer != self.to) else {
                 return false;
             };
+            if ids().filter(reads_it).any(finished) {
+                return true;
+            }
             if !ids().any(|id| id == writer) {
                 return false;
             }

@@ -49,6 +49,11 @@ impl<'h> Named<'h> {
         written.collect()
     }
 
+    /// Those that did not abort.
+    fn alive(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ids.iter().copied().filter(|id| self.history.status(*id) != Status::Fail)
+    }
+
     /// What committed ones read of the key.
     fn reads(&self) -> impl Iterator<Item = (u32, &'h [u32])> + '_ {
         let committed = self.ids.iter().copied().filter(|id| self.history.status(*id) == Status::Ok);
@@ -123,8 +128,8 @@ impl<'h> Named<'h> {
     fn reads_intermediate(&self, id: u32) -> bool {
         let Some(start) = self.start(id, self.key) else { return false };
         let Some(last) = start.last() else { return false };
-        self.ids.iter().filter(|writer| **writer != id).any(|writer| {
-            let written = self.writes(*writer, self.key);
+        self.alive().filter(|writer| *writer != id).any(|writer| {
+            let written = self.writes(writer, self.key);
             let at = written.iter().position(|value| value == last && self.writers(*value).0 == 1);
             at.is_some_and(|at| written[at + 1..].iter().any(|later| !start.contains(later)))
         })
@@ -170,8 +175,8 @@ impl<'h> Named<'h> {
 
     /// A read shows a transaction's later append without its earlier one before it.
     fn reorders(&self) -> bool {
-        self.ids.iter().any(|id| {
-            let written = self.writes(*id, self.key);
+        self.alive().any(|id| {
+            let written = self.writes(id, self.key);
             // What was appended twice may stand there because of either.
             written.windows(2).filter(|pair| self.writers(pair[1]).0 == 1).any(|pair| {
                 self.reads().any(|(_, shown)| {
@@ -192,9 +197,9 @@ impl<'h> Named<'h> {
                 last.filter(only).is_some_and(|last| self.writes(other, micro.key).contains(&last))
             })
         };
-        self.ids.iter().filter(|other| **other != id).any(|other| {
-            let unseen = self.writes(*other, self.key).iter().any(|value| !start.contains(value));
-            unseen && seen_elsewhere(*other)
+        self.alive().filter(|other| *other != id).any(|other| {
+            let unseen = self.writes(other, self.key).iter().any(|value| !start.contains(value));
+            unseen && seen_elsewhere(other)
         })
     }
 }

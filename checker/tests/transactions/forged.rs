@@ -8,6 +8,7 @@ use crate::cases::{case, history};
 use crate::numbers::cases;
 use crate::oracle::{Case, serial, snapshots, step};
 use crate::random::Random;
+use crate::script::script;
 use crate::verified::verified;
 use crate::weaker::Facts;
 
@@ -117,6 +118,66 @@ fn no_claim_holds_against_a_level_that_a_history_has() {
         }
     }
     println!("{tried} claims");
+}
+
+/// Each of these is of that level, and was once taken for proven to be none.
+#[test]
+fn claims_that_once_passed() {
+    use EdgeKind::{ReadWrite, RealTime, WriteWrite};
+    let (lists, registers) = (Datatype::ListAppend, Datatype::Register);
+    let of_reads = [
+        (lists, Level::SnapshotIsolation, "G1b", "0 0 9 ! a x 2, a x 1\n1 10 19 a x 2\n2 20 29 r x 2"),
+        (lists, Level::StrictSerializable, "incompatible-order", "0 0 1 a x 2, a x 2\n1 2 5 r x 2 2"),
+        (
+            lists,
+            Level::StrictSerializable,
+            "fractured-read",
+            "0 0 3 a y 1, a x 1\n1 4 8 r y 1, r x 1\n2 9 14 a y 1, a x 2",
+        ),
+        (
+            registers,
+            Level::StrictSerializable,
+            "fractured-read",
+            "0 0 3 w y 1, w x 1\n1 4 5 w x 2\n2 6 7 r y 1, r x 2",
+        ),
+        (registers, Level::StrictSerializable, "incompatible-order", "0 0 1 w x 1, w x 2, r x 2\n1 0 9 r x"),
+    ];
+    for (datatype, level, kind, lines) in of_reads {
+        let history = script(datatype, lines);
+        let claim = claim(&history, kind, Some("x"), Vec::new());
+        assert!(verify::violation(&history, level, &claim).is_err(), "{kind} of {lines}");
+    }
+    let of_circles = [
+        // What breaks a stronger level, whatever it is called.
+        (lists, Level::Serializable, "G-single-realtime", (RealTime, ReadWrite), "0 0 9 a x 1\n1 10 20 r x"),
+        (lists, Level::Serializable, "G-single", (RealTime, ReadWrite), "0 0 9 a x 1\n1 10 20 r x"),
+        // A read of what was overwritten, called a write.
+        (
+            registers,
+            Level::SnapshotIsolation,
+            "G-nonadjacent",
+            (ReadWrite, WriteWrite),
+            "0 0 2 w y 1, r x\n1 2 3 r x, w x 4, r y",
+        ),
+        // Who read what two wrote may have read it of either.
+        (
+            registers,
+            Level::StrictSerializable,
+            "G-single-realtime",
+            (RealTime, ReadWrite),
+            "0 0 - w x 1\n1 2 3 r x 1\n2 6 7 w x 1\n3 8 9 r x 1",
+        ),
+    ];
+    for (datatype, level, kind, kinds, lines) in of_circles {
+        let history = script(datatype, lines);
+        let ids: Vec<OpId> = history.iter().map(|(id, _)| id).collect();
+        // The last two transactions.
+        let (from, to) = (ids[ids.len() - 2], ids[ids.len() - 1]);
+        let edge = |from, to, kind| Edge { from, to, kind, reason: String::new(), evidence: ids.clone() };
+        let edges = vec![edge(from, to, kinds.0), edge(to, from, kinds.1)];
+        let claim = claim(&history, kind, None, edges);
+        assert!(verify::violation(&history, level, &claim).is_err(), "{kind} of {lines}");
+    }
 }
 
 /// Whether an order is a proof, found out in the plainest way.
