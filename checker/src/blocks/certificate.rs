@@ -14,7 +14,7 @@ const GROWTH_BYTES: usize = 64;
 enum State<'h> {
     /// As it was written, nothing having been appended since.
     Written(Atom<'h>),
-    Text(String),
+    Text(Vec<u8>),
     List(Vec<Value>),
 }
 
@@ -30,7 +30,7 @@ impl<'h> State<'h> {
 
     /// Does what an operation did, if it can have done that here. Where texts grow again and again, they grow in what one
     /// that was overwritten left to spare.
-    fn takes(&mut self, what: What<'h>, spec: &KvSpec, spare: &mut String) -> bool {
+    fn takes(&mut self, what: What<'h>, spec: &KvSpec, spare: &mut Vec<u8>) -> bool {
         match what {
             What::Read(value) => return self.is(value, spec),
             What::Put(value) => {
@@ -51,11 +51,11 @@ impl<'h> State<'h> {
         true
     }
 
-    fn append(&mut self, element: Atom<'h>, spec: &KvSpec, spare: &mut String) {
+    fn append(&mut self, element: Atom<'h>, spec: &KvSpec, spare: &mut Vec<u8>) {
         match (&mut *self, element) {
-            (Self::Text(text), Atom::Text(tail)) => text.push_str(tail),
+            (Self::Text(text), Atom::Text(tail)) => text.extend_from_slice(tail),
             (Self::Text(text), _) => {
-                *self = Self::List(vec![Value::text(text.as_str()), element.to_value()]);
+                *self = Self::List(vec![Atom::Text(text).to_value(), element.to_value()]);
             }
             (Self::List(items), _) => items.push(element.to_value()),
             (Self::Written(Atom::Nil), Atom::Text(_)) => *self = Self::Written(element.kept(spec)),
@@ -63,8 +63,8 @@ impl<'h> State<'h> {
                 let mut text = std::mem::take(spare);
                 text.clear();
                 text.reserve(head.len() + tail.len() + GROWTH_BYTES);
-                text.push_str(head);
-                text.push_str(tail);
+                text.extend_from_slice(head);
+                text.extend_from_slice(tail);
                 *self = Self::Text(text);
             }
             (Self::Written(Atom::Nil), _) => *self = Self::List(vec![element.to_value()]),
@@ -79,7 +79,7 @@ impl<'h> State<'h> {
 /// Whether an order is legal, respects real time, and has every completed operation once.
 pub(super) fn is_legal<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E, order: &[u32]) -> bool {
     let mut ordered = vec![false; entries.count()];
-    let (mut state, mut spare, mut latest_invocation) = (State::Written(Atom::Nil), String::new(), 0);
+    let (mut state, mut spare, mut latest_invocation) = (State::Written(Atom::Nil), Vec::new(), 0);
     let fits = order.iter().all(|index| {
         let index = *index as usize;
         let Some(already) = ordered.get_mut(index) else { return false };

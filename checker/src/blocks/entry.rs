@@ -16,7 +16,8 @@ use super::KvOperation;
 pub(crate) enum Atom<'h> {
     Nil,
     Int(i64),
-    Text(&'h str),
+    /// Its bytes, which nobody need look at to cut them.
+    Text(&'h [u8]),
     List(&'h [Value]),
 }
 
@@ -25,14 +26,14 @@ impl<'h> Atom<'h> {
         match value {
             Value::Nil => Self::Nil,
             Value::Int(number) => Self::Int(*number),
-            Value::Text(text) => Self::Text(text),
+            Value::Text(text) => Self::Text(text.as_bytes()),
             Value::List(items) => Self::List(items),
         }
     }
 
     /// Whether it is nil, the empty text or the empty list.
     pub(super) fn is_empty(self) -> bool {
-        matches!(self, Self::Nil | Self::Text("") | Self::List([]))
+        matches!(self, Self::Nil | Self::Text([]) | Self::List([]))
     }
 
     /// The same, if it is one that stands for nothing in this store.
@@ -49,7 +50,7 @@ impl<'h> Atom<'h> {
         match self {
             Self::Nil => Value::Nil,
             Self::Int(number) => Value::Int(number),
-            Self::Text(text) => text.into(),
+            Self::Text(text) => str::from_utf8(text).expect("it was a text").into(),
             Self::List(items) => Value::List(items.into()),
         }
     }
@@ -95,7 +96,7 @@ pub(crate) trait Entries<'h> {
     fn stamps(&self, index: usize) -> (u64, u64);
 
     /// The stamps of all.
-    fn all_stamps(&self) -> Cow<'h, [(u64, u64)]> {
+    fn all_stamps(&self) -> Cow<'_, [(u64, u64)]> {
         Cow::Owned((0..self.count()).map(|index| self.stamps(index)).collect())
     }
 

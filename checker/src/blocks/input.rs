@@ -76,12 +76,12 @@ pub(super) struct Key<'h> {
 impl<'h> Key<'h> {
     /// `None` if the key has operations that are not decided here: those that are unclear by themselves, and lists
     /// with cas or of mixed kinds.
-    pub(super) fn read<E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E) -> Option<Self> {
+    pub(super) fn read<'e: 'h, E: Entries<'e> + ?Sized>(spec: &'h KvSpec, entries: &'h E) -> Option<Self> {
         let (count, (reads, writes)) = (entries.count(), entries.reads_and_writes());
         let kind = match entries.first_append() {
             None => Kind::Register,
             Some(Atom::Int(_)) => Kind::List,
-            Some(Atom::Text(_)) => Kind::Text(Cutter::default()),
+            Some(Atom::Text(token)) => Kind::Text(Cutter::of(token)),
             Some(Atom::Nil | Atom::List(_)) => return None,
         };
         let mut key = Self {
@@ -101,16 +101,20 @@ impl<'h> Key<'h> {
             key.add(operation, entries.what(index))?;
         }
         key.writers.enter(&mut key.writes);
-        if matches!(key.kind, Kind::Register) {
-            key.find_writers();
-        }
-        if matches!(key.kind, Kind::Text(_)) {
-            let tokens = key.writes.iter().filter_map(|write| match write.atom {
-                Atom::Text(token) => Some(token),
-                _ => None,
-            });
-            key.kind = Kind::Text(Cutter::new(tokens)?);
-        }
+        key.kind = match key.kind {
+            Kind::Register => {
+                key.find_writers();
+                Kind::Register
+            }
+            Kind::List => Kind::List,
+            Kind::Text(cutter) => {
+                let tokens = key.writes.iter().filter_map(|write| match write.atom {
+                    Atom::Text(token) => Some(token),
+                    _ => None,
+                });
+                Kind::Text(cutter.finish(tokens)?)
+            }
+        };
         Some(key)
     }
 
@@ -153,11 +157,14 @@ impl<'h> Key<'h> {
     }
 
     fn write(&mut self, operation: u32, how: How, value: Atom<'h>) -> Option<()> {
-        let (atom, bare) = match (&self.kind, value) {
+        let (atom, bare) = match (&mut self.kind, value) {
             (Kind::Register, _) => (value.kept(self.spec), false),
             (Kind::List, Atom::Int(_)) => (value, true),
             (Kind::List, Atom::List([element])) if how == How::Put => (Atom::of(element), false),
-            (Kind::Text(_), Atom::Text(text)) if !text.is_empty() => (value, false),
+            (Kind::Text(cutter), Atom::Text(text)) if !text.is_empty() => {
+                cutter.note(text);
+                (value, false)
+            }
             _ => return None,
         };
         if !matches!(self.kind, Kind::Register) && matches!(how, How::Cas(_)) {

@@ -111,7 +111,7 @@ fn complete(view: &View<'_, '_>, placed: &Placed) -> Result<Vec<u32>, Stop> {
 }
 
 /// See [`crate::Spec::decide_directly`].
-pub(crate) fn decide<'h, E: Entries<'h> + ?Sized>(spec: &'h KvSpec, entries: &E) -> Option<Direct> {
+pub(crate) fn decide<'h, E: Entries<'h> + ?Sized>(spec: &KvSpec, entries: &E) -> Option<Direct> {
     confirmed(spec, entries, judge(&Key::read(spec, entries)?.until(u64::MAX)).1)
 }
 
@@ -132,7 +132,7 @@ fn confirmed<'h, E: Entries<'h> + ?Sized>(
 /// The same, and which of the operations, ascending, are enough to tell why a key is illegal, if fewer than all are known
 /// to be.
 pub(crate) fn decide_for_telling<'h, E: Entries<'h> + ?Sized>(
-    spec: &'h KvSpec,
+    spec: &KvSpec,
     entries: &E,
 ) -> Option<(Direct, Option<Vec<u32>>)> {
     let key = Key::read(spec, entries)?;
@@ -143,7 +143,7 @@ pub(crate) fn decide_for_telling<'h, E: Entries<'h> + ?Sized>(
     }
     let direct = confirmed(spec, entries, answer)?;
     let Direct::Illegal(witnesses) = &direct else { return Some((direct, None)) };
-    let enough = telling::enough(&key, entries, &placed, witnesses);
+    let enough = telling::enough(&key, entries, placed, witnesses);
     Some((direct, enough))
 }
 

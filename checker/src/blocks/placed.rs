@@ -27,6 +27,11 @@ impl Place {
         Self { block, group: 2 * version + 1 }
     }
 
+    /// Whether it makes its version, and does not only see it.
+    fn is_writer(self) -> bool {
+        self.group.is_multiple_of(2)
+    }
+
     pub(super) fn is_somewhere(self) -> bool {
         self.block != NONE
     }
@@ -80,6 +85,29 @@ impl Placed {
         self.places[operation as usize]
     }
 
+    /// Leaves in the blocks those that are certain, and the writers in front of them; none that was left out before comes
+    /// back. If what is left can be ordered, so that it keeps what is known of time by then, the key was legal: all that
+    /// is certain is there, and between two of a block there is nothing new. It may have been legal all the same.
+    pub(super) fn keep_certain(&mut self, is_certain: impl Fn(u32) -> bool) {
+        let (mut block, mut kept, mut certain) = (NONE, 0, 0);
+        for at in 0..self.operations.len() {
+            let operation = self.operations[at];
+            let place = self.place(operation);
+            if place.block != block {
+                (block, kept) = (place.block, certain);
+            }
+            let is_certain = is_certain(operation);
+            if is_certain || place.is_writer() {
+                self.operations[kept] = operation;
+                kept += 1;
+            }
+            if is_certain {
+                certain = kept;
+            }
+        }
+        self.operations.truncate(certain);
+    }
+
     /// The operations of a block.
     pub(super) fn block(&self, block: u32) -> &[u32] {
         let start = self.operations.partition_point(|operation| self.place(*operation).block < block);
@@ -120,5 +148,19 @@ mod tests {
         assert_eq!((placed.place(5).version(), placed.place(6).version()), (1, 0));
         assert!(!placed.is_empty() && !placed.place(2).is_somewhere());
         assert!(Placed::new(vec![Place::NOWHERE]).is_empty());
+    }
+
+    #[test]
+    fn of_a_block_stay_those_that_are_certain_and_the_writers_in_front_of_them() {
+        let block = |block| [Place::writer(block, 0), Place::reader(block, 0), Place::writer(block, 1)];
+        let placed = Placed::new((1..=4).flat_map(block).collect());
+        let certain = |certain: &[u32]| {
+            let mut placed = placed.clone();
+            placed.keep_certain(|operation| certain.contains(&operation));
+            placed.operations
+        };
+        assert_eq!(certain(&[2, 4, 6]), [0, 2, 3, 4, 6]);
+        assert_eq!(certain(&[10]), [9, 10]);
+        assert_eq!(certain(&[]), [0; 0]);
     }
 }

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 use super::entry::{Entries, What};
 use super::input::{How, Key, Kind, Write};
 use super::placed::Placed;
-use super::{Stop, earliest, judge};
+use super::{Stop, earliest, judge, order};
 
 /// Blocks that were illegal before the last ones were, at most, until all operations are looked at.
 const ROUNDS_MAX: usize = 4;
@@ -22,30 +22,36 @@ const FEW: usize = 64;
 /// blocks (none if they stand in none), with all that made what these show; `None` where all are needed: what is told may
 /// rest on what came later, such as who wrote what was seen early.
 pub(super) fn enough<'h, E: Entries<'h> + ?Sized>(
-    key: &Key<'h>,
+    key: &Key<'_>,
     entries: &E,
-    placed: &Placed,
+    mut placed: Placed,
     witnesses: &[u32],
 ) -> Option<Vec<u32>> {
     if !key.differing.is_empty() {
         return None;
     }
-    let mut operations = match of_blocks(placed, witnesses) {
+    let mut operations = match of_blocks(&placed, witnesses) {
         Some(operations) => operations,
         None if placed.is_empty() && !matches!(key.kind, Kind::Register) => witnesses.to_vec(),
         None => return None,
     };
+    // Each round looks at an earlier moment than the one before.
     for _ in 0..ROUNDS_MAX {
         let closed = closed(key, operations)?;
         let stamp = earliest(&Key::read(key.spec, &Part { entries, operations: &closed })?)?.stamp;
         let returns = key.stamps.iter().map(|(_, returned)| *returned);
         let Some(before) = returns.filter(|returned| *returned < stamp).max() else { return Some(closed) };
-        operations = match judge(&key.until(before)).1 {
+        let view = key.until(before);
+        placed.keep_certain(|operation| view.is_done(operation));
+        if !placed.places.is_empty() && order::arrange(&view, &placed).is_ok() {
+            return Some(closed);
+        }
+        operations = match judge(&view).1 {
             Ok(_) => return Some(closed),
             // It may have been illegal before, which others than these would show.
             Err(Stop::Unclear) => return None,
             // Of what is seen again later there is no telling by the blocks of that moment.
-            Err(Stop::Refuted(earlier)) => of_blocks(placed, &earlier.witnesses())?,
+            Err(Stop::Refuted(earlier)) => of_blocks(&placed, &earlier.witnesses())?,
         };
     }
     None

@@ -117,7 +117,7 @@ impl<'k, 'h> View<'k, 'h> {
     pub(super) fn shown(&self, value: Atom<'h>) -> Option<Shown<'h>> {
         let text = matches!(self.key.kind, Kind::Text(_));
         match value {
-            _ if value.is_nil(self.key.spec) => Some(if text { Shown::Text("") } else { Shown::Items(&[]) }),
+            _ if value.is_nil(self.key.spec) => Some(if text { Shown::Text(&[]) } else { Shown::Items(&[]) }),
             _ if value.is_empty() => None,
             Atom::Text(value) if text => Some(Shown::Text(value)),
             Atom::List(items) if !text => Some(Shown::Items(items)),
@@ -146,7 +146,7 @@ pub(super) enum Shown<'h> {
     /// A number that was put, to which nothing has been appended yet.
     Number(i64),
     Items(&'h [Value]),
-    Text(&'h str),
+    Text(&'h [u8]),
 }
 
 impl Shown<'_> {

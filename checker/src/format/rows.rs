@@ -369,16 +369,17 @@ impl<'a> Entries<'a> for KeyRows<'a> {
         self.stamps[index]
     }
 
-    fn all_stamps(&self) -> Cow<'a, [(u64, u64)]> {
-        self.stamps.clone()
+    fn all_stamps(&self) -> Cow<'_, [(u64, u64)]> {
+        Cow::Borrowed(&self.stamps)
     }
 
     /// Scalars are texts here, numbers too: two of them are the same exactly if their texts are.
     #[inline]
     fn what(&self, index: usize) -> What<'a> {
         let row = &self.rows[index];
-        let value = value_of(self.text, row);
-        let some = |text: &'a str| if text.is_empty() { Atom::Nil } else { Atom::Text(text) };
+        // Not a text's slice, which would look at the bytes around to see that they are whole characters.
+        let value = &self.text.as_bytes()[row.value..row.value + row.length as usize];
+        let some = |text: &'a [u8]| if text.is_empty() { Atom::Nil } else { Atom::Text(text) };
         match row.target.kind() {
             Kind::Get | Kind::Read if self.stamps[index].1 == NEVER => What::Unread,
             Kind::Get | Kind::Read => What::Read(some(value)),
@@ -386,8 +387,8 @@ impl<'a> Entries<'a> for KeyRows<'a> {
             Kind::Append => What::Append(Atom::Text(value)),
             Kind::Write => What::Put(some(value)),
             Kind::Cas => {
-                let (expected, new) = change(value).expect("it was read as a change");
-                What::Swapped { expected: some(expected), new: some(new) }
+                let (expected, new) = change(value_of(self.text, row)).expect("it was read as a change");
+                What::Swapped { expected: some(expected.as_bytes()), new: some(new.as_bytes()) }
             }
         }
     }
@@ -398,6 +399,6 @@ impl<'a> Entries<'a> for KeyRows<'a> {
             return None;
         }
         let first = self.rows.iter().find(|row| row.target.kind() == Kind::Append)?;
-        Some(Atom::Text(value_of(self.text, first)))
+        Some(Atom::Text(value_of(self.text, first).as_bytes()))
     }
 }

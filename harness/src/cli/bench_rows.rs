@@ -68,9 +68,11 @@ pub(super) fn rows() -> Vec<BenchRow> {
     let key_value = |operations| shape(Mix::KeyValue, operations, 10, 10_000, 0);
     let log = |operations| shape(Mix::Log, operations, 20, 10_000, 0);
     let register = |operations| shape(Mix::Register, operations, 10, 1, 0);
+    let ambiguous = shape(Mix::KeyValue, 1_000_000, 50, 1, 2);
     let many = figures(540, Some(174));
     let lists = figures(620, Some(267));
     let one = figures(460, Some(200));
+    let mixed = figures(1370, Some(253));
     let cas = Figures { check_alone: true, ..figures(270, None) };
     let mut rows = vec![
         row("key-value, 10k keys", key_value(10_000), None),
@@ -81,11 +83,7 @@ pub(super) fn rows() -> Vec<BenchRow> {
         row("register, 1 key", register(100_000), Some(figures(30, Some(21)))),
         row("register, 1 key", register(1_000_000), Some(one)),
         row("key-value, 1 key", shape(Mix::KeyValue, 1_000, 20, 1, 0), Some(figures(2, None))),
-        row(
-            "key-value, 1 key, ambiguous",
-            shape(Mix::KeyValue, 1_000_000, 50, 1, 2),
-            Some(figures(1370, Some(253))),
-        ),
+        row("key-value, 1 key, ambiguous", ambiguous, Some(mixed)),
         row("cas register, 1 key", shape(Mix::Cas, 1_000_000, 10, 1, 0), Some(cas)),
     ];
     for (planted, what) in
@@ -96,6 +94,7 @@ pub(super) fn rows() -> Vec<BenchRow> {
         rows.push(row(&format!("append, 10k keys, {what}"), broken(log(1_000_000)), Some(lists)));
         if planted == Planted::Stale {
             rows.push(row("register, 1 key, stale", broken(register(1_000_000)), Some(one)));
+            rows.push(row("key-value, 1 key, ambiguous, stale", broken(ambiguous), Some(mixed)));
         }
     }
     rows
