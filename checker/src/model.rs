@@ -96,9 +96,13 @@ pub trait JudgedHistory: Debug + Send + Sync {
     /// # Errors
     /// [`NotProven`] if one is not, or if verdicts of this kind have no certificates.
     fn verify(&self, _outcome: &CheckOutcome) -> Result<(), NotProven> {
-        Err(NotProven::NoCertificates)
+        Err(NotProven::NoCertificates("verdicts of this model have none"))
     }
 }
+
+/// Checks that the verdicts of a history are proven by their certificates, given what they are about.
+pub type Verifier<S> =
+    fn(&S, &History<<S as Spec>::Op, <S as Spec>::Ret>, &CheckOutcome) -> Result<(), NotProven>;
 
 /// A specification with the history that it judged.
 #[derive(Debug)]
@@ -107,8 +111,8 @@ pub struct Typed<S: Spec> {
     pub spec: S,
     /// The history.
     pub history: Arc<History<S::Op, S::Ret>>,
-    /// Whether its verdicts have certificates: those of checks other than linearizability have none.
-    pub certified: bool,
+    /// How its verdicts are verified: [`verify_all`] where they are about linearizability.
+    pub verifier: Verifier<S>,
 }
 
 impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
@@ -134,11 +138,7 @@ impl<S: Spec + Debug + Send + Sync> JudgedHistory for Typed<S> {
     }
 
     fn verify(&self, outcome: &CheckOutcome) -> Result<(), NotProven> {
-        if self.certified {
-            verify_all(&self.spec, &self.history, outcome)
-        } else {
-            Err(NotProven::NoCertificates)
-        }
+        (self.verifier)(&self.spec, &self.history, outcome)
     }
 }
 
@@ -267,7 +267,10 @@ fn judge_key_value<'a>(
         history = Arc::new(without_evidence(&history));
     }
     let outcome = judge_history(&history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec: spec_of(&history), history, certified: true }) })
+    Ok(Answer {
+        outcome,
+        history: Arc::new(Typed { spec: spec_of(&history), history, verifier: verify_all }),
+    })
 }
 
 /// Judges a recorded history by the check [`Linearizable`]; the specification may depend on the whole history.
@@ -282,7 +285,7 @@ pub fn judge_linearizable<'a, S: RecordedSpec + Debug + Send + 'static>(
     let history = Arc::new(recorded.typed::<S>()?);
     let spec = spec_of(&history);
     let outcome = Linearizable.check(&spec, &history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, certified: true }) })
+    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, verifier: verify_all }) })
 }
 
 impl Model {

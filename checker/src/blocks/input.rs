@@ -183,7 +183,7 @@ impl<'h> Key<'h> {
 
     /// What is known when everything that returned until this stamp has: what is open then is indeterminate.
     pub(super) fn until(&self, until: u64) -> View<'_, 'h> {
-        let begun = |operation: u32| self.stamps[operation as usize].0 <= until;
+        let begun = |operation: u32| until == u64::MAX || self.stamps[operation as usize].0 <= until;
         View {
             key: self,
             until,

@@ -14,8 +14,8 @@ use crate::history::OpId;
 use crate::value::Value;
 
 pub(crate) use reduce::{reduce, units};
-pub(crate) use verify::reduced;
 pub use verify::{NotProven, left, verify, verify_all};
+pub(crate) use verify::{check, follows_from_parts, reduced};
 
 /// The proof of one partition's verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

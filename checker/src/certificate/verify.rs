@@ -56,8 +56,11 @@ pub enum NotProven {
         positions: usize,
     },
     /// No certificates are given for verdicts of this kind.
-    #[error("verdicts of this model have no certificates")]
-    NoCertificates,
+    #[error("there is no certificate: {0}")]
+    NoCertificates(&'static str),
+    /// The verdict on the whole is not that on its partitions.
+    #[error("the history is said to be {0}, which is not what its partitions are said to be")]
+    Whole(Verdict),
     /// A partition's verdict is not what its certificate proves, or a partition has no verdict at all.
     #[error("partition {partition} is said to be {}", .verdict.map_or("nothing".to_owned(), |verdict| format!("{verdict}, which its certificate does not prove")))]
     Unsupported {
@@ -93,6 +96,7 @@ pub fn verify_all<S: Spec>(
     history: &History<S::Op, S::Ret>,
     outcome: &CheckOutcome,
 ) -> Result<(), NotProven> {
+    follows_from_parts(outcome)?;
     let mut partitions = history.partitions(|op| spec.partition(op));
     for judged in &outcome.partitions {
         let unsupported =
@@ -113,7 +117,19 @@ pub fn verify_all<S: Spec>(
     }
 }
 
-fn check<S: Spec>(
+/// Whether the verdict on the whole is no better and no worse than those on its partitions.
+pub(crate) fn follows_from_parts(outcome: &CheckOutcome) -> Result<(), NotProven> {
+    let worst = outcome.partitions.iter().map(|part| part.verdict).max().unwrap_or(Verdict::Valid);
+    let follows = match outcome.verdict {
+        Verdict::Unknown => true,
+        Verdict::Invalid => worst == Verdict::Invalid,
+        Verdict::Valid | Verdict::Vacuous => worst < Verdict::Unknown,
+    };
+    if follows { Ok(()) } else { Err(NotProven::Whole(outcome.verdict)) }
+}
+
+/// Checks a proof about operations that are given in the order of their invocations.
+pub(crate) fn check<S: Spec>(
     spec: &S,
     operations: &[Indexed<'_, S::Op, S::Ret>],
     proof: &Proof,

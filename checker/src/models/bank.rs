@@ -6,23 +6,23 @@
 //! order tells, and all others must agree with it.
 
 mod order;
+mod totals;
 
-use std::borrow::Cow;
+pub use totals::Totals;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::replay;
-use super::telling::Telling;
 use crate::format::{FormatError, Misread, RawOperation, Recorded, RecordedSpec, pair};
-use crate::history::{Completion, History, Indexed, OpId, Operation};
+use crate::history::{Completion, Operation};
 use crate::judge::{Options, merged};
 use crate::model::{Answer, Definition, Typed, judge_linearizable};
 use crate::spec::{Direct, Spec};
 use crate::value::Value;
-use crate::verdict::{Bounds, Check, CheckOutcome, Partition, Verdict, Violation};
-use crate::words::by;
+use crate::verdict::{Bounds, Check};
 
 /// What is done at a bank.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,100 +135,6 @@ fn listed<B: std::fmt::Display>(balances: &[(Value, B)]) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
-/// The check "bank": every read shows the same total, on the same accounts, and none below zero. Where the total is
-/// not given, the first read to return tells it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals;
-
-/// The name of the check.
-const NAME: &str = "bank";
-
-impl Check<Bank> for Totals {
-    fn name(&self) -> Cow<'static, str> {
-        Cow::Borrowed(NAME)
-    }
-
-    fn check(&self, bank: &Bank, history: &History<BankAction, BankRet>, _: &Bounds<'_>) -> CheckOutcome {
-        let mut reads: Vec<Read<'_>> = history.iter().filter_map(Read::of).collect();
-        reads.sort_by_key(|read| (read.operation.returned, read.id));
-        let violations = violations(bank, &reads);
-        let (verdict, reason) = match () {
-            () if !violations.is_empty() => (Verdict::Invalid, None),
-            () if reads.is_empty() => {
-                (Verdict::Vacuous, Some("no read completed: nothing to judge".to_owned()))
-            }
-            () => (Verdict::Valid, None),
-        };
-        let partition =
-            Partition { key: String::new(), operations: history.len(), verdict, certificate: None };
-        let partitions = vec![partition];
-        CheckOutcome { check: NAME.to_owned(), verdict, violations, reason, partitions }
-    }
-}
-
-/// A read that returned.
-struct Read<'h> {
-    id: OpId,
-    operation: &'h Operation<BankAction, BankRet>,
-    balances: &'h [(Value, i64)],
-}
-
-impl<'h> Read<'h> {
-    fn of((id, operation): Indexed<'h, BankAction, BankRet>) -> Option<Self> {
-        match operation.ret() {
-            Some(BankRet::Balances(balances)) => Some(Self { id, operation, balances }),
-            None | Some(BankRet::Done) => None,
-        }
-    }
-
-    fn total(&self) -> i128 {
-        self.balances.iter().map(|(_, balance)| i128::from(*balance)).sum()
-    }
-
-    fn accounts(&self) -> impl Iterator<Item = &'h Value> + Clone {
-        self.balances.iter().map(|(account, _)| account)
-    }
-}
-
-/// What is wrong, each kind once, with the read that returned first.
-fn violations(bank: &Bank, reads: &[Read<'_>]) -> Vec<Violation> {
-    let Some(first) = reads.first() else { return Vec::new() };
-    let words = |read: &Read<'_>| by(bank, read.operation);
-    let mut found = Vec::new();
-    if let Some(other) = reads.iter().find(|read| !read.accounts().eq(first.accounts())) {
-        let message = format!("{} and {} show different accounts", words(first), words(other));
-        let told = vec!["accounts are neither opened nor closed, so all reads show the same".to_owned()];
-        found.push(Telling::in_steps("wrong-accounts", message, told).violation(
-            NAME,
-            "",
-            vec![first.id, other.id],
-        ));
-    }
-    let expected = bank.total.map_or_else(|| first.total(), i128::from);
-    if let Some(wrong) = reads.iter().find(|read| read.total() != expected) {
-        let message = format!("{} shows a total of {}, not of {expected}", words(wrong), wrong.total());
-        let mut told = vec!["a transfer leaves the total as it is, so all reads show the same".to_owned()];
-        let mut ids = vec![wrong.id];
-        if bank.total.is_none() {
-            told.push(format!("{} shows a total of {expected}", words(first)));
-            ids.push(first.id);
-        } else {
-            told.push(format!("the total was {expected} at first"));
-        }
-        told.push(message.clone());
-        found.push(Telling::in_steps("wrong-total", message, told).violation(NAME, "", ids));
-    }
-    let below = |read: &&Read<'_>| read.balances.iter().any(|(_, balance)| *balance < 0);
-    if let Some(wrong) = reads.iter().find(below).filter(|_| !bank.negative) {
-        let owes = wrong.balances.iter().find(|(_, balance)| *balance < 0);
-        let (account, balance) = owes.expect("it was found by that");
-        let message = format!("{} shows {balance} on account {account}", words(wrong));
-        let told = vec![message.clone(), "no transfer may take more than an account holds".to_owned()];
-        found.push(Telling::in_steps("negative-balance", message, told).violation(NAME, "", vec![wrong.id]));
-    }
-    found
-}
-
 /// A bank.
 pub(crate) static BANK: Definition = Definition {
     name: "bank",
@@ -261,7 +167,7 @@ fn judge_bank(
     let history = Arc::new(recorded.typed::<Bank>()?);
     let spec = Bank::default();
     let outcome = Totals.check(&spec, &history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, certified: false }) })
+    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, verifier: Totals::verify }) })
 }
 
 impl RecordedSpec for Bank {

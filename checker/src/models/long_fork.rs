@@ -5,6 +5,8 @@
 //! one group of registers must then form a chain, each showing all that the smaller ones show. Real time plays no
 //! part, so this asks less than linearizability; it is linear in what was read.
 
+mod chain;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::multi_register::{FUNCTIONS, MultiRegister, MultiRegisterOp, Step};
 use super::telling::Telling;
+use crate::certificate::{Certificate, NotProven, Proof};
 use crate::format::{FormatError, Recorded};
 use crate::history::{Completion, History, OpId, Operation};
 use crate::judge::Options;
@@ -46,7 +49,7 @@ fn judge_long_fork(
     let history = Arc::new(recorded.typed::<MultiRegister>()?);
     let spec = MultiRegister::default();
     let outcome = LongFork.check(&spec, &history, bounds);
-    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, certified: false }) })
+    Ok(Answer { outcome, history: Arc::new(Typed { spec, history, verifier: LongFork::verify }) })
 }
 
 type RegisterOperation = Operation<MultiRegisterOp, Arc<[Value]>>;
@@ -76,7 +79,7 @@ impl Check<MultiRegister> for LongFork {
         &self,
         spec: &MultiRegister,
         history: &History<MultiRegisterOp, Arc<[Value]>>,
-        _: &Bounds<'_>,
+        bounds: &Bounds<'_>,
     ) -> CheckOutcome {
         let outcome = |verdict, violations, reason, partitions| CheckOutcome {
             check: NAME.to_owned(),
@@ -99,7 +102,14 @@ impl Check<MultiRegister> for LongFork {
             let found =
                 phantom(spec, &name, &writes, &reads).or_else(|| fork(spec, &name, &writes, &mut reads));
             let verdict = if found.is_some() { Verdict::Invalid } else { Verdict::Valid };
-            partitions.push(Partition { key: name, operations, verdict, certificate: None });
+            let certificate = bounds.certificates.then(|| Certificate {
+                partition: name.clone(),
+                proof: match &found {
+                    Some(violation) => chain::none(&violation.operations),
+                    None => Proof::Order(reads.iter().map(|read| read.id).collect()),
+                },
+            });
+            partitions.push(Partition { key: name, operations, verdict, certificate });
             violations.extend(found);
         }
         let (verdict, reason) = match () {
@@ -111,6 +121,20 @@ impl Check<MultiRegister> for LongFork {
             () => (Verdict::Valid, None),
         };
         outcome(verdict, violations, reason, partitions)
+    }
+}
+
+impl LongFork {
+    /// Checks that the verdicts of this check are proven by their certificates.
+    ///
+    /// # Errors
+    /// [`NotProven`] if one is not.
+    pub fn verify(
+        _: &MultiRegister,
+        history: &History<MultiRegisterOp, Arc<[Value]>>,
+        outcome: &CheckOutcome,
+    ) -> Result<(), NotProven> {
+        chain::verify(history, outcome)
     }
 }
 

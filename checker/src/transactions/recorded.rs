@@ -90,7 +90,9 @@ impl JudgedHistory for JudgedTransactions {
                 Some((level, order)) if level.implies(self.level) => {
                     verify::serial_order(&self.history, *level, order).map_err(|_| unproven())
                 }
-                _ => Err(NotProven::NoCertificates),
+                _ => Err(NotProven::NoCertificates(
+                    "the level holds without a serial order, and nothing else proves transactions valid",
+                )),
             },
         }
     }

@@ -1,14 +1,18 @@
 //! Queues, stacks and bags against brute force and against the search.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use squall_checker::judge::Options;
 use squall_checker::models::container::{ContainerOp, Contents, Discipline};
 use squall_checker::models::{Container, ContainerAction, ContainerRet};
 use squall_checker::search::{Decision, Search};
-use squall_checker::{Bounds, Completion, Direct, OpId, Operation, ProcessId, Reduction, Spec, Value};
+use squall_checker::{
+    Bounds, Completion, Direct, History, OpId, Operation, ProcessId, Reduction, Spec, Value, Verdict,
+};
 
 use crate::common::{Random, brute_force_by, history};
-use crate::{agree, cases, interval, returned};
+use crate::{agree, cases, interval, recorded_verified, returned};
 
 pub(crate) type ContainerOperation = Operation<ContainerOp, ContainerRet>;
 
@@ -261,6 +265,97 @@ fn erasing_leaves_it_legal(container: Container, operations: &[&ContainerOperati
     let left = container.reduce(&reduced, &Reduction::Only { units: units.clone() }).expect("it applies");
     let left: Vec<_> = left.into_iter().map(|(_, operation)| operation).collect();
     assert!(oracle(container, &left), "only {units:?} of {operations:#?} left {left:#?}");
+}
+
+/// As Jepsen records it.
+fn recorded(history: &History<ContainerOp, ContainerRet>) -> String {
+    let mut events = Vec::new();
+    for (OpId(id), operation) in history.iter() {
+        let (function, asked) = match &operation.op.action {
+            ContainerAction::Insert { value } => ("enqueue", value.to_string()),
+            ContainerAction::Remove => ("dequeue", "nil".to_owned()),
+            ContainerAction::Drain => ("drain", "nil".to_owned()),
+        };
+        let (kind, told) = match &operation.completion {
+            Completion::Ok(ContainerRet::Done) => ("ok", asked.clone()),
+            Completion::Ok(ContainerRet::Taken(value)) => ("ok", value.to_string()),
+            Completion::Ok(ContainerRet::Empty) => ("ok", "nil".to_owned()),
+            Completion::Ok(ContainerRet::Drained(values)) => {
+                ("ok", Value::List(Arc::clone(values)).to_string())
+            }
+            Completion::Fail => ("fail", asked.clone()),
+            Completion::Info => ("info", asked.clone()),
+        };
+        let event =
+            |kind, value: &str| format!("{{:process {id}, :type :{kind}, :f :{function}, :value {value}}}\n");
+        // What ties is concurrent.
+        events.push((operation.invoked, false, event("invoke", &asked)));
+        events.push((operation.returned.unwrap_or(u64::MAX), true, event(kind, &told)));
+    }
+    events.sort();
+    events.into_iter().map(|(_, _, event)| event).collect()
+}
+
+/// With removals in the place of each drain; of one that is indeterminate as many as it may have done.
+fn without_drains(operations: &[ContainerOperation]) -> Vec<ContainerOperation> {
+    let inserts = |operation: &&ContainerOperation| {
+        matches!(operation.op.action, ContainerAction::Insert { .. })
+            && operation.completion != Completion::Fail
+    };
+    let inserts = operations.iter().filter(inserts).count();
+    let mut parts = Vec::new();
+    for operation in operations {
+        let completions = match &operation.completion {
+            _ if operation.op.action != ContainerAction::Drain => {
+                parts.push(operation.clone());
+                continue;
+            }
+            Completion::Ok(ContainerRet::Drained(values)) => {
+                let taken = values.iter().cloned().map(ContainerRet::Taken);
+                taken.chain([ContainerRet::Empty]).map(Completion::Ok).collect()
+            }
+            Completion::Ok(other) => panic!("{other:?}"),
+            Completion::Fail => Vec::new(),
+            Completion::Info => vec![Completion::Info; inserts],
+        };
+        let op: ContainerOp = ContainerAction::Remove.into();
+        let part = |completion| Operation { op: op.clone(), completion, ..operation.clone() };
+        parts.extend(completions.into_iter().map(part));
+    }
+    parts
+}
+
+#[test]
+fn drains_are_proven_to_be_many_removals() {
+    let mut tally = BTreeMap::<Verdict, u64>::new();
+    let flavour = FLAVOURS.into_iter().find(|flavour| flavour.drains).unwrap();
+    for number in cases(2_000) {
+        let mut random = Random(number ^ 0xD8A1);
+        let (container, model) =
+            [(CONTAINERS[0], "queue"), (CONTAINERS[2], "unordered-queue")][random.pick(2)];
+        let count = 2 + random.below(8);
+        let history = history(&case(&mut random, container, flavour, count));
+        let parts = without_drains(history.operations());
+        if parts.len() > 14 {
+            continue;
+        }
+        let legal = oracle(container, &parts);
+        let options = Options { model: Some(model.parse().unwrap()), ..Options::default() };
+        let text = recorded(&history);
+        let (_, judged) = recorded_verified::judged("h.edn", &text, &options, &Bounds::default()).unwrap();
+        let verdict = judged.outcome.verdict;
+        assert_eq!(legal, verdict != Verdict::Invalid, "case {number}: {text}");
+        *tally.entry(verdict).or_default() += 1;
+        let mut lie = judged.outcome.clone();
+        lie.verdict = if verdict == Verdict::Invalid { Verdict::Valid } else { Verdict::Invalid };
+        assert!(judged.history.verify(&lie).is_err(), "case {number}: {text}");
+        for part in &mut lie.partitions {
+            part.verdict = lie.verdict;
+        }
+        assert!(judged.history.verify(&lie).is_err(), "case {number}: {text}");
+    }
+    println!("{tally:?}");
+    assert!(tally[&Verdict::Valid] > 500 && tally[&Verdict::Invalid] > 100, "{tally:?}");
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use squall_checker::models::{LongFork, MultiRegister, MultiRegisterOp, Step};
-use squall_checker::{Bounds, Check, Completion, Value, Verdict};
+use squall_checker::{Check, Completion, Value, Verdict};
 
 use crate::cases;
 use crate::common::{Random, history, verify_edges};
 use crate::objects::{KEYS, RegisterOperation, ending, int, placed};
+use crate::proven::{certified, only_the_truth_is_proven};
 
 /// Registers written once at most, some of them by nobody for certain, and reads of groups of them: along one order of
 /// the writes or, now and then, along another.
@@ -99,9 +100,12 @@ fn fork_oracle(operations: &[RegisterOperation]) -> Verdict {
 fn long_forks_are_reads_that_do_not_form_a_chain() {
     let mut tally = BTreeMap::<(Verdict, String), u64>::new();
     for number in cases(10_000) {
-        let operations = forked_case(&mut Random(number));
+        let mut random = Random(number);
+        let operations = forked_case(&mut random);
         let history = history(&operations);
-        let outcome = LongFork.check(&MultiRegister::default(), &history, &Bounds::default());
+        let spec = MultiRegister::default();
+        let outcome = LongFork.check(&spec, &history, &certified());
+        only_the_truth_is_proven(&outcome, &mut random, |outcome| LongFork::verify(&spec, &history, outcome));
         let verdict = fork_oracle(&operations);
         assert_eq!(outcome.verdict, verdict, "case {number}: {outcome:#?} {history:#?}");
         outcome.violations.iter().for_each(|violation| verify_edges(&history, violation));

@@ -13,6 +13,7 @@ mod forks;
 mod ledger;
 mod objects;
 mod objects_words;
+mod proven;
 mod recorded;
 #[path = "../common/judged.rs"]
 mod recorded_verified;

@@ -15,6 +15,7 @@ use squall_checker::{
 };
 
 use crate::common::{Random, brute_force, brute_force_by, history};
+use crate::proven::{certified, only_the_truth_is_proven};
 use crate::{agree, cases, interval, returned};
 
 pub(crate) fn int(number: u64) -> Value {
@@ -426,13 +427,15 @@ fn banks() {
         let bank = Bank { total: random.one_in(4).then_some(6), negative: random.one_in(4) };
         let legal = bank_oracle(bank, &operations);
         tally.judge(&bank, &operations, legal, number);
-        let outcome = Totals.check(&bank, &history(&operations), &Bounds::default());
+        let history = history(&operations);
+        let outcome = Totals.check(&bank, &history, &certified());
         assert_eq!(
             outcome.verdict,
             totals_oracle(bank, &operations),
             "case {number}: {outcome:#?} {operations:#?}"
         );
         assert!(!legal || outcome.verdict != Verdict::Invalid, "totals ask for less: {operations:#?}");
+        only_the_truth_is_proven(&outcome, &mut random, |outcome| Totals::verify(&bank, &history, outcome));
         *totals.entry(outcome.verdict).or_default() += 1;
     }
     println!("{totals:?}");

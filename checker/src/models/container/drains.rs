@@ -2,11 +2,13 @@
 //!
 //! Such a drain is no single step, and other clients act between its removals. So it is judged as one removal per
 //! element and one that found nothing, all of them within its time. One of which nobody knows what it took may have
-//! taken everything that nobody was told to have taken.
+//! taken everything that nobody was told to have taken. Certificates speak of these removals, numbered anew in the order
+//! of all operations.
 
 use rustc_hash::FxHashMap;
 
 use super::{Container, ContainerAction, ContainerOp, ContainerRet};
+use crate::certificate::{NotProven, verify_all};
 use crate::history::{Completion, History, OpId, Operation};
 use crate::linearizable::Linearizable;
 use crate::models::Keyed;
@@ -20,8 +22,7 @@ pub(super) fn check(container: &Container, history: &ContainerHistory, bounds: &
         return Linearizable.check(container, history, bounds);
     }
     let (parts, wholes) = apart(history);
-    let mut outcome =
-        Linearizable.check(container, &parts, &Bounds { certificates: false, ..bounds.clone() });
+    let mut outcome = Linearizable.check(container, &parts, bounds);
     for violation in &mut outcome.violations {
         put_together(violation, &wholes);
     }
@@ -32,8 +33,20 @@ pub(super) fn check(container: &Container, history: &ContainerHistory, bounds: &
     outcome
 }
 
-/// Whether anything is drained: then verdicts have no certificates, for they would be about the parts.
-pub(super) fn has_drains(history: &ContainerHistory) -> bool {
+/// Checks the certificates of a history that may have drains.
+pub(super) fn verify(
+    container: &Container,
+    history: &ContainerHistory,
+    outcome: &CheckOutcome,
+) -> Result<(), NotProven> {
+    if has_drains(history) {
+        verify_all(container, &apart(history).0, outcome)
+    } else {
+        verify_all(container, history, outcome)
+    }
+}
+
+fn has_drains(history: &ContainerHistory) -> bool {
     history.operations().iter().any(|operation| operation.op.action == ContainerAction::Drain)
 }
 

@@ -45,7 +45,7 @@ pub(super) fn write(
 /// be one.
 ///
 /// # Errors
-/// If there is nothing to check: the model has no proofs, or this one is too large for the verifier.
+/// If there is nothing to check: the verdict has no proof, or this one is too large for the verifier.
 pub(super) fn verify(console: &Console, name: &str, judged: &Judged<'_>) -> anyhow::Result<bool> {
     match judged.history.verify(&judged.outcome) {
         Ok(()) => {
@@ -53,7 +53,7 @@ pub(super) fn verify(console: &Console, name: &str, judged: &Judged<'_>) -> anyh
             console.say(format!("  verified:  {}", counted(proven as u64, "proof")));
             Ok(true)
         }
-        Err(error @ (NotProven::NoCertificates | NotProven::TooLarge { .. })) => {
+        Err(error @ (NotProven::NoCertificates(_) | NotProven::TooLarge { .. })) => {
             Err(error).with_context(|| format!("the verdict of {name} cannot be verified"))
         }
         Err(error) => {
