@@ -18,8 +18,13 @@ struct Chain {
 
 /// The reason for one step of a cycle.
 pub(super) fn reason(reasons: &Reasons<'_>, hop: Hop) -> Option<Reason> {
-    let keys: Vec<u32> =
-        reasons.keys(hop.from).into_iter().filter(|key| !reasons.written(hop.to, *key).is_empty()).collect();
+    let reads = matches!(hop.label, label::RW | label::RW_BY_TIME);
+    // Who only read a key wrote no version of it that the other's stands behind.
+    let about = |key: &u32| {
+        let written = |id: u32| !reasons.written(id, *key).is_empty();
+        written(hop.to) && (reads || written(hop.from))
+    };
+    let keys: Vec<u32> = reasons.keys(hop.from).into_iter().filter(about).collect();
     let by_time = matches!(hop.label, label::WW_BY_TIME | label::RW_BY_TIME);
     let direct = keys
         .iter()

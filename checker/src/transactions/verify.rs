@@ -153,6 +153,9 @@ fn circle(violation: &Violation) -> Option<Anomaly> {
 
 fn follows(history: &TransactionHistory, edge: &Edge, anomaly: Anomaly) -> bool {
     let (from, to) = (history.stored(edge.from.0), history.stored(edge.to.0));
+    if [from, to].iter().any(|stored| stored.status == Status::Fail) {
+        return false;
+    }
     let (ends, evidence) = ((edge.from.0, edge.to.0), &edge.evidence);
     let in_time = !anomaly.breaks(Level::StrongSessionSerializable);
     let snapshots = !anomaly.breaks(Level::ReadAtomic);
@@ -237,11 +240,7 @@ impl Facts<'_> {
                 written.any(|value| self.only_writer(*key, value) == Some(id))
             })
         };
-        match self.history.status(id) {
-            Status::Ok => true,
-            Status::Fail => false,
-            Status::Info => witnesses().any(|reader| reader != id && seen(reader)),
-        }
+        self.history.status(id) == Status::Ok || witnesses().any(|reader| reader != id && seen(reader))
     }
 
     /// The only transaction that can have written a value.

@@ -102,6 +102,9 @@ mod registers {
             "0 0 9 w x 1\n1 0 9 r x 1, w x 2\n2 10 19 w x 3\n3 20 29 r x 2";
         an_indeterminate_write_that_its_reader_overwrote: "G-single-realtime" =
             "0 0 1 w y 5\n1 8 - w x 6, w y 7\n2 11 12 r x 6, w x 10, r x 10\n2 15 16 r y 5";
+        writes_behind_a_chain: "G0-realtime" = "0 0 9 r x, w x 1\n1 0 9 w x 3\n2 10 19 r x 1, w x 2";
+        of_the_key_that_both_wrote: "G0-realtime" =
+            "0 0 3 r x, w y 2, w x 3\n1 0 12 r y 2, w x 8, w y 9\n2 14 19 r y 2, r x 3, w x 16";
         versions_in_time: "G1c-realtime" = "0 0 9 w x 1\n1 10 19 r x 2\n2 20 29 w x 2";
     }
 }

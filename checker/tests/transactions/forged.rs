@@ -168,15 +168,41 @@ fn claims_that_once_passed() {
             "0 0 - w x 1\n1 2 3 r x 1\n2 6 7 w x 1\n3 8 9 r x 1",
         ),
     ];
-    for (datatype, level, kind, kinds, lines) in of_circles {
+    let aborted = "0 0 2 w x 1\n1 3 3 w x 2\n2 6 7 r x 2\n1 9 9 ! w x 1";
+    let of_aborted = (registers, Level::StrictSerializable, "G0-realtime", (WriteWrite, RealTime), aborted);
+    for (datatype, level, kind, kinds, lines) in of_circles.into_iter().chain([of_aborted]) {
         let history = script(datatype, lines);
         let ids: Vec<OpId> = history.iter().map(|(id, _)| id).collect();
-        // The last two transactions.
-        let (from, to) = (ids[ids.len() - 2], ids[ids.len() - 1]);
+        // The last two transactions, or the last and the one that it is to stand behind.
+        let (from, to) = match kinds {
+            (WriteWrite, _) => (ids[3], ids[1]),
+            _ => (ids[ids.len() - 2], ids[ids.len() - 1]),
+        };
         let edge = |from, to, kind| Edge { from, to, kind, reason: String::new(), evidence: ids.clone() };
         let edges = vec![edge(from, to, kinds.0), edge(to, from, kinds.1)];
         let claim = claim(&history, kind, None, edges);
         assert!(verify::violation(&history, level, &claim).is_err(), "{kind} of {lines}");
+    }
+}
+
+#[test]
+fn what_is_called_wrongly_or_does_not_exist_is_refused() {
+    let aborted = script(Datatype::ListAppend, "0 0 9 ! a x 1\n1 0 9 r x 1");
+    for kind in OF_READS {
+        let claim = claim(&aborted, kind, Some("x"), Vec::new());
+        let answer = verify::violation(&aborted, Level::StrictSerializable, &claim);
+        assert_eq!(answer.is_ok(), kind == "G1a", "{kind}");
+    }
+    let skew = script(Datatype::ListAppend, "0 0 9 r x, a y 1\n1 0 9 r y, a x 2\n2 0 9 r x 2, r y 1");
+    for (history, stranger) in [(&aborted, OpId(2)), (&skew, OpId(3))] {
+        let mut violation = verified(history, Level::StrictSerializable).outcome.violations.remove(0);
+        let answer = |violation: &Violation| verify::violation(history, Level::StrictSerializable, violation);
+        assert_eq!(answer(&violation), Ok(()));
+        violation.operations.push(stranger);
+        if let Some(edge) = violation.edges.first_mut() {
+            edge.evidence.push(stranger);
+        }
+        assert!(answer(&violation).is_err(), "{stranger} does not exist: {violation:#?}");
     }
 }
 
