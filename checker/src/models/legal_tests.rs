@@ -19,14 +19,15 @@ pub(super) fn fate(random: &mut Random) -> Fate {
     }
 }
 
-/// The operation of this number, whose interval reaches less than `stretch` to either side of when it takes effect.
+/// The operation that takes effect at this moment, as others may, in an interval that reaches less than `stretch` to
+/// either side of it.
 pub(super) fn operation<O, R>(
     random: &mut Random,
-    (number, stretch): (u64, u64),
+    (moment, stretch): (u64, u64),
     fate: Fate,
     (op, ret): (O, R),
 ) -> Operation<O, R> {
-    let at = 20 + 4 * number;
+    let at = 20 + 4 * moment;
     let (invoked, until) = (at - random.below(stretch), at + random.below(stretch));
     let completion = match fate {
         Fate { completes: false, .. } => Completion::Info,
@@ -34,7 +35,7 @@ pub(super) fn operation<O, R>(
         _ => Completion::Ok(ret),
     };
     Operation {
-        process: ProcessId(number),
+        process: ProcessId(moment),
         op,
         invoked,
         returned: fate.completes.then_some(until),

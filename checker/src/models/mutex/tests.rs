@@ -10,13 +10,14 @@ use crate::models::random::Random;
 fn legal(random: &mut Random) -> Vec<MutexOperation> {
     let (count, stretch) = (1 + random.below(12), 1 + random.below(12));
     let mut held = false;
-    let mut operations = Vec::new();
-    for number in 0..count {
+    let (mut operations, mut moment) = (Vec::new(), 0);
+    for _ in 0..count {
+        moment += random.below(3);
         let fate = fate(random);
         let acquires = if fate.takes_effect { !held } else { random.one_in(2) };
         held = if fate.takes_effect { acquires } else { held };
         let action = if acquires { MutexAction::Acquire } else { MutexAction::Release };
-        operations.push(operation(random, (number, stretch), fate, (action.into(), ())));
+        operations.push(operation(random, (moment, stretch), fate, (action.into(), ())));
     }
     operations.sort_by_key(|operation| operation.invoked);
     operations

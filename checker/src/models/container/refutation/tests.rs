@@ -14,8 +14,9 @@ use crate::value::Value;
 fn legal(random: &mut Random, discipline: Discipline) -> Vec<ContainerOperation> {
     let (count, stretch) = (1 + random.below(9), 1 + random.below(8));
     let mut elements: VecDeque<Value> = VecDeque::new();
-    let mut operations = Vec::new();
+    let (mut operations, mut moment) = (Vec::new(), 0);
     for number in 0..count {
+        moment += random.below(3);
         let fate = fate(random);
         let (action, ret) = if random.one_in(2) {
             // Now and then one that was inserted before.
@@ -35,7 +36,7 @@ fn legal(random: &mut Random, discipline: Discipline) -> Vec<ContainerOperation>
             };
             (ContainerAction::Remove, taken.map_or(ContainerRet::Empty, ContainerRet::Taken))
         };
-        operations.push(operation(random, (number, stretch), fate, (action.into(), ret)));
+        operations.push(operation(random, (moment, stretch), fate, (action.into(), ret)));
     }
     operations
 }

@@ -11,8 +11,9 @@ use crate::models::random::Random;
 fn legal(random: &mut Random) -> Vec<CounterOperation> {
     let (count, stretch, amounts) = (1 + random.below(9), 1 + random.below(8), 1 + random.below(3));
     let mut sum = 0;
-    let mut operations = Vec::new();
-    for number in 0..count {
+    let (mut operations, mut moment) = (Vec::new(), 0);
+    for _ in 0..count {
+        moment += random.below(3);
         let fate = fate(random);
         let (action, ret) = if random.one_in(2) {
             let amount = 2 + random.below(amounts).cast_signed() - i64::from(random.one_in(6)) * 5;
@@ -21,7 +22,7 @@ fn legal(random: &mut Random) -> Vec<CounterOperation> {
         } else {
             (CounterAction::Read, CounterRet::Sum(sum))
         };
-        operations.push(operation(random, (number, stretch), fate, (action.into(), ret)));
+        operations.push(operation(random, (moment, stretch), fate, (action.into(), ret)));
     }
     operations
 }

@@ -12,8 +12,9 @@ use crate::value::Value;
 fn legal(random: &mut Random) -> Vec<SetOperation> {
     let (count, stretch, elements) = (1 + random.below(9), 1 + random.below(8), 1 + random.below(8));
     let mut members: Vec<Value> = Vec::new();
-    let mut operations = Vec::new();
-    for number in 0..count {
+    let (mut operations, mut moment) = (Vec::new(), 0);
+    for _ in 0..count {
+        moment += random.below(3);
         let fate = fate(random);
         let (action, ret) = if random.one_in(2) {
             let element = Value::Int(random.below(elements).cast_signed());
@@ -24,7 +25,7 @@ fn legal(random: &mut Random) -> Vec<SetOperation> {
         } else {
             (SetAction::Read, SetRet::Elements(members.clone().into()))
         };
-        operations.push(operation(random, (number, stretch), fate, (action.into(), ret)));
+        operations.push(operation(random, (moment, stretch), fate, (action.into(), ret)));
     }
     operations
 }
