@@ -205,6 +205,10 @@ impl<'h> Reasons<'h> {
         }
         for micro in self.history.micros(id) {
             let Step::Write(value) = self.history.step(*micro) else { continue };
+            // What others wrote too may have been theirs.
+            if self.writer(micro.key, value) != Some(id) {
+                continue;
+            }
             if let Some(seen) = self.reads(micro.key).iter().find(|seen| seen.shown.contains(&value)) {
                 let (reader, read) = (seen.reader, read_as(self.history, micro.key, seen.shown));
                 evidence.push(reader);

@@ -65,12 +65,13 @@ impl Tally {
         operations: &[Operation<S::Op, S::Ret>],
         legal: bool,
         number: u64,
-    ) {
+    ) -> bool {
         let (direct, violations) = agree(spec, &history(operations), legal, number);
         self.verdicts.entry(direct).or_default()[usize::from(legal)] += 1;
         for violation in violations {
             *self.kinds.entry(violation.kind).or_default() += 1;
         }
+        direct
     }
 
     fn has_seen(&self, direct: bool, kinds: &[&str]) {
@@ -147,7 +148,12 @@ fn sets() {
         let count = 2 + random.below(7);
         let operations = set_case(&mut random, count);
         let legal = set_oracle(&operations);
-        tally.judge(&Set, &operations, legal, number);
+        let direct = tally.judge(&Set, &operations, legal, number);
+        let added = operations.iter().filter(|operation| operation.completion != Completion::Fail);
+        let mut added: Vec<&SetAction> = added.map(|operation| &operation.op.action).collect();
+        added.retain(|action| **action != SetAction::Read);
+        let once = added.iter().all(|one| added.iter().filter(|other| one == *other).count() == 1);
+        assert_eq!(direct, once, "elements that were added once are decided directly: {operations:#?}");
         if legal {
             let whole = history(&operations);
             let reduced: Vec<_> = whole.iter().map(|(id, operation)| (id, operation.clone())).collect();

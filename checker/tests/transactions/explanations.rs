@@ -105,6 +105,8 @@ mod registers {
         writes_behind_a_chain: "G0-realtime" = "0 0 9 r x, w x 1\n1 0 9 w x 3\n2 10 19 r x 1, w x 2";
         of_the_key_that_both_wrote: "G0-realtime" =
             "0 0 3 r x, w y 2, w x 3\n1 0 12 r y 2, w x 8, w y 9\n2 14 19 r y 2, r x 3, w x 16";
+        an_effect_shown_by_what_it_alone_wrote: "G-single-process" =
+            "0 0 - w z 1, w x 3\n1 1 5 r x 3\n1 5 9 r z\n2 8 9 w z 1\n1 9 15 r z 1";
         versions_in_time: "G1c-realtime" = "0 0 9 w x 1\n1 10 19 r x 2\n2 20 29 w x 2";
     }
 }
