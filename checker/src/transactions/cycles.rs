@@ -63,10 +63,15 @@ fn without_rw(tier: Tier) -> u16 {
 
 /// Marks every level that a cycle breaks.
 pub(super) fn mark(part: &Part, levels: &mut Levels) {
-    for tier in TIERS {
-        let components = part.components(mask(tier));
+    // Cycles of fewer kinds of edges lie in the components of more.
+    let mut wider = Vec::new();
+    for tier in TIERS.into_iter().rev() {
+        let components: Vec<Part> = match wider.as_slice() {
+            [] => part.components(mask(tier)),
+            wider => wider.iter().flat_map(|part: &Part| part.components(mask(tier))).collect(),
+        };
         if components.is_empty() {
-            continue;
+            return;
         }
         levels.broken_by(Anomaly::G2Item(tier));
         if tier == Tier::Dependencies {
@@ -81,6 +86,7 @@ pub(super) fn mark(part: &Part, levels: &mut Levels) {
                 levels.broken_by(Anomaly::GNonadjacent(tier));
             }
         }
+        wider = components;
     }
 }
 

@@ -113,24 +113,24 @@ impl Graph {
         })
     }
 
-    /// Nodes one after the other, each after everything that leads to it (Kahn 1962). Those in cycles, and behind
-    /// cycles, are missing.
-    pub(super) fn sorted(&self) -> Vec<u32> {
+    /// Nodes one after the other, each after everything that leads to it over edges that the mask allows (Kahn 1962).
+    /// Those in cycles, and behind cycles, are missing.
+    pub(super) fn sorted(&self, mask: u16) -> Vec<u32> {
         let nodes = self.nodes();
         let mut incoming = vec![0u32; nodes as usize];
-        for target in &self.targets {
-            incoming[*target as usize] += 1;
+        for (target, label) in self.targets.iter().zip(&self.labels) {
+            incoming[*target as usize] += u32::from(label & mask != 0);
         }
         let mut order = Vec::with_capacity(nodes as usize);
         order.extend((0..nodes).filter(|node| incoming[*node as usize] == 0));
         let mut at = 0;
         while let Some(node) = order.get(at).copied() {
             at += 1;
-            for target in self.targets(node) {
-                let left = &mut incoming[*target as usize];
+            for (target, _) in self.edges(node).filter(|(_, label)| label & mask != 0) {
+                let left = &mut incoming[target as usize];
                 *left -= 1;
                 if *left == 0 {
-                    order.push(*target);
+                    order.push(target);
                 }
             }
         }
@@ -138,14 +138,17 @@ impl Graph {
     }
 
     /// The nodes that a topological sort does not reach.
-    fn unsorted(&self) -> Vec<u32> {
+    fn unsorted(&self, mask: u16) -> Vec<u32> {
         let mut reached = vec![false; self.nodes() as usize];
-        for node in self.sorted() {
+        for node in self.sorted(mask) {
             reached[node as usize] = true;
         }
         (0..self.nodes()).filter(|node| !reached[*node as usize]).collect()
     }
 }
+
+/// No node of a part.
+const GONE: u32 = u32::MAX;
 
 /// A part of a larger graph, with its nodes numbered anew.
 #[derive(Debug)]
@@ -165,19 +168,45 @@ impl Part {
 
     /// What is left if only these nodes (ascending) and only edges that the mask allows stay.
     pub(super) fn restricted(&self, kept: &[u32], mask: u16) -> Self {
-        const GONE: u32 = u32::MAX;
-        debug_assert!(kept.is_sorted());
-        let mut renamed = vec![GONE; self.graph.nodes() as usize];
-        for (name, node) in (0u32..).zip(kept) {
-            renamed[*node as usize] = name;
+        let renamed = self.renamed(&[kept]);
+        self.renamed_part(kept, mask, |node| renamed[node as usize])
+    }
+
+    /// The same for each of several disjoint parts.
+    fn split(&self, parts: &[Vec<u32>], mask: u16) -> Vec<Self> {
+        let renamed = self.renamed(parts);
+        let mut part_of = vec![GONE; self.graph.nodes() as usize];
+        for (number, part) in (0u32..).zip(parts) {
+            part.iter().for_each(|node| part_of[*node as usize] = number);
         }
-        let renamed = &renamed;
+        let (renamed, part_of) = (&renamed, &part_of);
+        let part = |(number, kept): (u32, &Vec<u32>)| {
+            let name =
+                |node: u32| if part_of[node as usize] == number { renamed[node as usize] } else { GONE };
+            self.renamed_part(kept, mask, name)
+        };
+        (0u32..).zip(parts).map(part).collect()
+    }
+
+    /// The new name of each node, counted part by part; [`GONE`] in none.
+    fn renamed(&self, parts: &[impl AsRef<[u32]>]) -> Vec<u32> {
+        let mut renamed = vec![GONE; self.graph.nodes() as usize];
+        for part in parts {
+            debug_assert!(part.as_ref().is_sorted());
+            for (name, node) in (0u32..).zip(part.as_ref()) {
+                renamed[*node as usize] = name;
+            }
+        }
+        renamed
+    }
+
+    fn renamed_part(&self, kept: &[u32], mask: u16, name: impl Fn(u32) -> u32) -> Self {
+        let name = &name;
         let edges = || {
-            kept.iter().flat_map(|from| {
-                let from_name = renamed[*from as usize];
-                let stays = move |edge: &(u32, u16)| edge.1 & mask != 0 && renamed[edge.0 as usize] != GONE;
-                let edges = self.graph.edges(*from).filter(stays);
-                edges.map(move |(to, label)| (from_name, renamed[to as usize], label))
+            (0u32..).zip(kept).flat_map(|(from_name, from)| {
+                let edges = self.graph.edges(*from).filter(|(_, label)| label & mask != 0);
+                let edges = edges.map(|(to, label)| (name(to), label)).filter(|(to, _)| *to != GONE);
+                edges.map(move |(to, label)| (from_name, to, label))
             })
         };
         Self {
@@ -189,11 +218,14 @@ impl Part {
     /// Its strongly connected components of more than one node, over the edges that the mask allows; in the order
     /// of their first nodes. Every cycle lies in one of them.
     pub(super) fn components(&self, mask: u16) -> Vec<Self> {
-        let all: Vec<u32> = (0..self.graph.nodes()).collect();
-        let masked = self.restricted(&all, mask);
-        let ahead = masked.restricted(&masked.graph.unsorted(), mask);
+        let unsorted = self.graph.unsorted(mask);
+        if unsorted.is_empty() {
+            return Vec::new();
+        }
+        let ahead = self.restricted(&unsorted, mask);
         let backward = ahead.graph.transposed();
-        let core = ahead.restricted(&backward.unsorted(), mask);
+        let core = ahead.restricted(&backward.unsorted(mask), mask);
+        drop((ahead, backward));
         let backward = core.graph.transposed();
         let both = Both { forward: &core.graph, backward: &backward };
         let mut components: Vec<Vec<u32>> =
@@ -202,7 +234,7 @@ impl Part {
             nodes.sort_unstable();
         }
         components.sort_unstable_by_key(|nodes| nodes[0]);
-        components.iter().map(|nodes| core.restricted(nodes, mask)).collect()
+        core.split(&components, mask)
     }
 }
 
@@ -304,10 +336,10 @@ mod tests {
 
     #[test]
     fn an_order_puts_everything_after_what_leads_to_it() {
-        let sorted = graph(5, &[(3, 1), (1, 0), (3, 0), (0, 4)]).sorted();
+        let sorted = graph(5, &[(3, 1), (1, 0), (3, 0), (0, 4)]).sorted(label::WW);
         assert_eq!(sorted, [2, 3, 1, 0, 4]);
         assert_eq!(
-            graph(4, &[(0, 1), (1, 2), (2, 1), (2, 3)]).sorted(),
+            graph(4, &[(0, 1), (1, 2), (2, 1), (2, 3)]).sorted(label::WW),
             [0],
             "what lies behind a cycle is missing"
         );
@@ -324,5 +356,26 @@ mod tests {
         assert_eq!(components[0].names, [2, 3]);
         assert_eq!((components[1].names[0], components[1].names.len()), (6, last as usize - 5));
         assert!(Part::whole(graph(last + 1, &list)).components(label::WR).is_empty(), "the mask counts");
+    }
+
+    #[test]
+    fn so_many_components_take_no_longer_than_one() {
+        let pairs = 100_000;
+        let pair = |at: u32| {
+            // Every other one leads to the next, and some to an earlier one.
+            let next = if at % 4 == 3 { at - 2 } else { at + 1 };
+            let leads = (at.is_multiple_of(2) || at % 4 == 3).then_some((2 * at, 2 * next));
+            [(2 * at, 2 * at + 1), (2 * at + 1, 2 * at)].into_iter().chain(leads)
+        };
+        let list: Vec<(u32, u32)> = (0..pairs).flat_map(pair).collect();
+        let components = Part::whole(graph(2 * pairs + 1, &list)).components(label::WW);
+        assert_eq!(components.len(), pairs as usize);
+        for (component, at) in components.iter().zip(0..) {
+            assert_eq!(component.names, [2 * at, 2 * at + 1]);
+            assert_eq!(
+                (component.graph.targets(0), component.graph.targets(1)),
+                ([1].as_slice(), [0].as_slice())
+            );
+        }
     }
 }

@@ -135,7 +135,7 @@ impl Check<'_> {
         }
         let graph = Graph::new(nodes, &std::mem::take(&mut self.recovered.edges), u16::MAX);
         let mut levels = Levels::all(Standing::Unknown);
-        let sorted = graph.sorted();
+        let sorted = graph.sorted(u16::MAX);
         if sorted.len() == nodes as usize && self.recovered.flaws.kinds.is_empty() {
             let order = order::of_transactions(self.history, &self.recovered.required, &sorted);
             if verify::serial_order(self.history, Level::StrictSerializable, &order).is_ok() {
@@ -165,13 +165,13 @@ impl Check<'_> {
         if levels.of(level) == Standing::Violated {
             return None;
         }
-        let all: Vec<u32> = (0..part.graph.nodes()).collect();
-        let Part { graph, .. } = part.restricted(&all, cycles::mask_of(level));
-        let required = &self.recovered.required;
-        let mut order = order::of_transactions(self.history, required, &graph.sorted());
+        let (required, mask) = (&self.recovered.required, cycles::mask_of(level));
+        let mut order = order::of_transactions(self.history, required, &part.graph.sorted(mask));
         if let (Err(_), Some(writers)) =
             (verify::serial_order(self.history, level, &order), &self.recovered.writers)
         {
+            let all: Vec<u32> = (0..part.graph.nodes()).collect();
+            let Part { graph, .. } = part.restricted(&all, mask);
             let hidden = schedule::hidden(self.history, writers, required);
             match schedule::search(self.history, writers, required, &graph, self.bounds) {
                 Found::Order(found) => order = found,
