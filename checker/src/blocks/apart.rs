@@ -34,6 +34,8 @@ const ORDERS_TRIED_MAX: usize = 256;
 #[derive(Clone, Copy)]
 struct Differing<'h> {
     operation: u32,
+    /// The first write of what it expected; [`NONE`] if there is none.
+    writer: u32,
     invoked: u64,
     returned: u64,
     /// What the register did not hold.
@@ -53,10 +55,10 @@ struct Stay {
 
 /// Adds the failed cas to a legal order of the other operations, which stand in these blocks; the order may change.
 pub(super) fn place(view: &View<'_, '_>, placed: &Placed, order: Vec<u32>) -> Result<Vec<u32>, Stop> {
-    let done = |cas: &(u32, Atom<'_>)| view.is_done(cas.0);
-    let differing = view.key.differing.iter().filter(|cas| done(cas)).map(|(operation, expected)| {
-        let (invoked, returned) = view.stamps(*operation);
-        Differing { operation: *operation, invoked, returned, expected: *expected }
+    let done = view.key.differing.iter().filter(|cas| view.is_done(cas.operation));
+    let differing = done.map(|cas| {
+        let (invoked, returned) = view.stamps(cas.operation);
+        Differing { operation: cas.operation, writer: cas.writer, invoked, returned, expected: cas.expected }
     });
     let mut differing: Vec<Differing<'_>> = differing.collect();
     if let Some(refutation) = refuted(view, &differing) {
@@ -91,7 +93,7 @@ fn refuted<'h>(view: &View<'_, 'h>, differing: &[Differing<'h>]) -> Option<Refut
     let mut stays: FxHashMap<Atom<'h>, Option<Stay>> = FxHashMap::default();
     for cas in differing {
         stays.entry(cas.expected).or_insert_with(|| {
-            match view.source(cas.expected, view.key.writer(cas.expected).unwrap_or(NONE), cas.operation) {
+            match view.source(cas.expected, cas.writer, cas.operation) {
                 Ok(None) => Some(Stay { first: NONE, first_return: 0, last: NONE, last_invocation: 0 }),
                 Ok(Some(_)) => {
                     Some(Stay { first: NONE, first_return: u64::MAX, last: NONE, last_invocation: 0 })

@@ -42,6 +42,15 @@ pub(super) struct Read<'h> {
     pub(super) value: Atom<'h>,
 }
 
+/// A cas that failed and does not say what it saw.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Differed<'h> {
+    pub(super) operation: u32,
+    /// The first write of what it expected; [`NONE`] if there is none.
+    pub(super) writer: u32,
+    pub(super) expected: Atom<'h>,
+}
+
 /// What the key holds.
 #[derive(Debug)]
 pub(super) enum Kind {
@@ -68,9 +77,10 @@ pub(super) struct Key<'h> {
     pub(super) expected: Vec<Atom<'h>>,
     /// The first write of each of these; [`NONE`] if there is none.
     pub(super) expected_writers: Vec<u32>,
+    /// Of a register nothing is left of them once its writers are found.
     pub(super) writers: Writers,
-    /// Cas that failed and do not say what they saw, with what they expected; in the order of their invocations.
-    pub(super) differing: Vec<(u32, Atom<'h>)>,
+    /// In the order of their invocations.
+    pub(super) differing: Vec<Differed<'h>>,
 }
 
 impl<'h> Key<'h> {
@@ -137,7 +147,8 @@ impl<'h> Key<'h> {
                 self.reads.push(Read { operation, writer: NONE, value: seen });
             }
             What::Differed(expected) if matches!(self.kind, Kind::Register) => {
-                self.differing.push((operation, expected.kept(self.spec)));
+                let expected = expected.kept(self.spec);
+                self.differing.push(Differed { operation, writer: NONE, expected });
             }
             What::Differed(_) | What::Unclear => return None,
         }
@@ -146,14 +157,17 @@ impl<'h> Key<'h> {
 
     /// Looks up who wrote what was seen, once for all views.
     fn find_writers(&mut self) {
-        let mut nearby = Nearby::new(&self.writes);
+        let (writers, writes) = (std::mem::take(&mut self.writers), &self.writes);
+        let find = |nearby: &mut Nearby, value| nearby.get(&writers, value, writes).unwrap_or(NONE);
+        let mut nearby = Nearby::new(writes);
         for read in &mut self.reads {
-            let value = read.value.kept(self.spec);
-            read.writer = nearby.get(&self.writers, value, &self.writes).unwrap_or(NONE);
+            read.writer = find(&mut nearby, read.value.kept(self.spec));
         }
-        let mut nearby = Nearby::new(&self.writes);
-        let mut writer = |value: &Atom<'_>| nearby.get(&self.writers, *value, &self.writes).unwrap_or(NONE);
-        self.expected_writers = self.expected.iter().map(&mut writer).collect();
+        let mut nearby = Nearby::new(writes);
+        self.expected_writers = self.expected.iter().map(|value| find(&mut nearby, *value)).collect();
+        for cas in &mut self.differing {
+            cas.writer = find(&mut nearby, cas.expected);
+        }
     }
 
     fn write(&mut self, operation: u32, how: How, value: Atom<'h>) -> Option<()> {

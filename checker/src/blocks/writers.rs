@@ -15,7 +15,7 @@ use super::entry::Atom;
 use super::input::Write;
 
 /// See above.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Writers {
     slots: Vec<Slot>,
     /// By write: the hash of its atom.
