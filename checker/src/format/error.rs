@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::Limits;
 
@@ -124,6 +124,10 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Places of a text that are looked at to know how many lines it has, and how much of each.
+const PROBES: usize = 16;
+const PROBE_BYTES: usize = 1 << 12;
+
 /// One line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a> {
@@ -150,6 +154,18 @@ impl<'a> Lines<'a> {
         self.end - self.offset
     }
 
+    /// About how many those are, by how many end in some places between here and there.
+    pub(crate) fn estimate(&self) -> usize {
+        let rest = &self.source.text.as_bytes()[self.offset..self.end];
+        let ends = |bytes: &[u8]| memchr_iter(b'\n', bytes).count();
+        let step = rest.len() / PROBES;
+        if step <= PROBE_BYTES {
+            return ends(rest);
+        }
+        let probed: usize = (0..PROBES).map(|at| ends(&rest[at * step..at * step + PROBE_BYTES])).sum();
+        probed * (rest.len() / PROBE_BYTES) / PROBES
+    }
+
     /// The next line; `None` after the last.
     pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, FormatError> {
         let rest = &self.source.text[self.offset..self.end];
@@ -170,5 +186,27 @@ impl<'a> Lines<'a> {
             return Err(self.source.error(line.offset, message));
         }
         Ok(Some(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(text: &str) -> usize {
+        let source = Source::new("a.tsv", text.as_bytes(), Limits::default()).unwrap();
+        source.lines_within(0..text.len()).estimate()
+    }
+
+    #[test]
+    fn how_many_lines_there_are_is_known_about_where_they_grow() {
+        assert_eq!((estimate(""), estimate("a\nb\nc"), estimate(&"a\n".repeat(1000))), (0, 2, 1000));
+        for lines in [10_000, 100_000, 300_000] {
+            let text: String =
+                (0..lines).map(|line| format!("{}\n", "x".repeat(10 + line / 10_000))).collect();
+            let estimate = estimate(&text);
+            assert!(estimate.abs_diff(lines) <= lines / 16, "{estimate} of {lines}");
+        }
+        assert_eq!(estimate(&"x".repeat(1 << 20)), 0);
     }
 }

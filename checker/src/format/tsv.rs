@@ -84,7 +84,8 @@ fn rows<'a>(source: Source<'a>, mut lines: Lines<'a>, table: &mut Table<'a>) -> 
         }
         if table.lines == SAMPLE_LINES {
             let line_bytes = (bytes - lines.left()) / SAMPLE_LINES as usize;
-            table.expect(lines.left() / line_bytes.max(1));
+            // Lines grow with their stamps; and places in which lines are short must not ask for all the memory.
+            table.expect(lines.estimate().min(lines.left() / line_bytes.max(1)));
         }
     }
     Ok(())
