@@ -175,3 +175,30 @@ fn models_have_names() {
     }
     assert_snapshot!("mutexes".parse::<Model>().unwrap_err(), @"unknown model `mutexes`; expected one of register, cas-register, append, kv, list-append, rw-register, queue, unordered-queue, stack, set, counter, unique-ids, mutex, bank, strict-bank, multi-register, long-fork");
 }
+
+#[test]
+fn transactions_are_proven_to_be_what_they_are_and_not_the_opposite() {
+    let events = |seen: &str| {
+        let event = |process: u8, kind: &str, value: &str| {
+            format!("{{:process {process}, :type :{kind}, :f :txn, :value [{value}]}}\n")
+        };
+        let (append, read) = ("[:append :x 1]", format!("[:r :x {seen}]"));
+        let events =
+            [(0, "invoke", append), (0, "ok", append), (1, "invoke", "[:r :x nil]"), (1, "ok", &read)];
+        events.map(|(process, kind, value)| event(process, kind, value)).concat()
+    };
+    for (seen, verdict) in [("[1]", Verdict::Valid), ("[]", Verdict::Invalid), ("[2]", Verdict::Invalid)] {
+        let text = events(seen);
+        let options = Options { model: Some(Model::LIST_APPEND), ..Options::default() };
+        let judged = judged("h.edn", &text, &options);
+        assert_eq!(judged.outcome.verdict, verdict, "{seen}");
+        let mut lie = judged.outcome.clone();
+        lie.verdict = if verdict == Verdict::Valid { Verdict::Invalid } else { Verdict::Valid };
+        assert!(judged.history.verify(&lie).is_err(), "{seen}");
+        if verdict == Verdict::Invalid {
+            lie.verdict = verdict;
+            lie.violations.clear();
+            assert!(judged.history.verify(&lie).is_err(), "{seen}: nothing is said to be wrong");
+        }
+    }
+}
